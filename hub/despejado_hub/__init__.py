@@ -1,0 +1,1 @@
+"""The configuration, identity, pages and command of the Despejado platform."""

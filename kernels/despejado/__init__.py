@@ -1,0 +1,1 @@
+"""What astronomers import: TAP, Butler, images and tables in one call each."""

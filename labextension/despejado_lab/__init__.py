@@ -1,0 +1,1 @@
+"""The lab side: server launcher, status badge, exits and tutorials in JupyterLab."""

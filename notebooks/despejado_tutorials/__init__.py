@@ -1,0 +1,1 @@
+"""The bundled tutorials, executed by the tests of every release."""

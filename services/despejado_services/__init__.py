@@ -1,0 +1,1 @@
+"""The data services: TAP over DuckDB with streaming results."""
