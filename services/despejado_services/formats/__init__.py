@@ -1,0 +1,1 @@
+"""Writers of result tables, and the choice among them."""
