@@ -1,0 +1,492 @@
+"""The platform: every section of ``platform.yaml`` with what it means.
+
+Titles and descriptions reach editors (JSON Schema) and the operators' page from here. Relations
+between sections are checked in :mod:`despejado_hub.config.relations`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+
+from .relations import RelationError, relation_problems
+from .types import (
+    SIZE_NAMES,
+    Cpu,
+    DatasetName,
+    Duration,
+    FilePath,
+    GroupName,
+    Host,
+    ImageTag,
+    Memory,
+    Model,
+    Prefix,
+    Repository,
+    Scope,
+    SecretReference,
+    Url,
+    UrlOrBuiltIn,
+    refuse,
+)
+
+
+def _choice(now: tuple[str, ...], later: tuple[str, ...]) -> Any:
+    """Validator of a word that may be one of ``now``; words of ``later`` get an honest answer."""
+    allowed = ", ".join(now)
+
+    def validate(value: object) -> object:
+        if isinstance(value, str) and value in later:
+            raise refuse("is planned, and this version cannot do it yet", allowed)
+        if value not in now:
+            raise refuse("is not one of the choices", allowed, now)
+        return str(value)
+
+    return BeforeValidator(validate)
+
+
+SizeName = Annotated[
+    str,
+    _choice(SIZE_NAMES, ()),
+    WithJsonSchema({"type": "string", "enum": list(SIZE_NAMES)}),
+]
+UserName = Annotated[str, Field(min_length=1, max_length=255)]
+
+EVERYONE: Literal["everyone"] = "everyone"
+
+
+def _members(value: object) -> object:
+    if value == EVERYONE:
+        return EVERYONE
+    if not isinstance(value, list | tuple) or not all(
+        isinstance(name, str) and 0 < len(name) <= 255 for name in value
+    ):
+        raise refuse("is neither a list of user names nor everyone", f"{EVERYONE}, or [name, name]")
+    return tuple(map(str, value))
+
+
+Members = Annotated[
+    tuple[str, ...] | Literal["everyone"],
+    PlainValidator(_members),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"const": EVERYONE},
+                {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ]
+        }
+    ),
+]
+
+
+class Public(Model):
+    """Where people reach the platform."""
+
+    host: Host = Field(
+        default="127.0.0.1",
+        title="Host",
+        description="The address that the platform listens on; 0.0.0.0 or :: is every one.",
+    )
+    port: int = Field(
+        default=8000,
+        ge=1,
+        le=65535,
+        title="Port",
+        description="The port that the platform listens on.",
+    )
+    prefix: Prefix = Field(
+        default="/", title="Prefix", description="The URL path below which everything lies."
+    )
+    url: Url | None = Field(
+        default=None,
+        title="Public URL",
+        description="The address that people type, where a gateway stands before the platform. "
+        "Without it, the address follows from host, port and prefix.",
+    )
+
+
+class DemoLogin(Model):
+    """Any name with one password; for one machine, so it listens on loopback only."""
+
+    kind: Annotated[
+        str,
+        _choice(("demo",), ("oidc", "ldap", "headers", "pam")),
+        WithJsonSchema({"type": "string", "enum": ["demo"]}),
+    ] = Field(
+        default="demo",
+        title="Kind of login",
+        description="demo: any name with one password, on loopback only.",
+    )
+    password: SecretReference | None = Field(
+        default=None,
+        title="Password",
+        description="A reference to the password; without it one is made and printed at start.",
+    )
+
+
+class Idle(Model):
+    """When labs that nobody uses are stopped."""
+
+    stop_after: Duration | None = Field(
+        default=3600,
+        title="Stop after",
+        description="Stop a lab that was idle for this long; null never stops one.",
+    )
+    max_age: Duration | None = Field(
+        default=None,
+        title="Longest life",
+        description="Stop a lab this long after its start even if it is used; null never does.",
+    )
+    check_every: Annotated[Duration, Field(ge=1)] = Field(
+        default=300, title="Check every", description="How often idle labs are looked for."
+    )
+
+
+class HubLimits(Model):
+    """What the hub allows at one time."""
+
+    concurrent_spawns: int = Field(
+        default=20,
+        ge=1,
+        title="Concurrent starts",
+        description="Labs that may be starting at one time.",
+    )
+    active_labs: int | None = Field(
+        default=None,
+        ge=1,
+        title="Active labs",
+        description="Labs that may run at one time, of all users; null is no limit.",
+    )
+    start_timeout: Annotated[Duration, Field(ge=1)] = Field(
+        default=1800,
+        title="Start timeout",
+        description="How long a lab may take to start, with the making of its environment.",
+    )
+
+
+class Hub(Model):
+    """The hub: login, culling, limits."""
+
+    login: DemoLogin = Field(
+        default_factory=DemoLogin, title="Login", description="How people log in."
+    )
+    admins: tuple[UserName, ...] = Field(
+        default=(),
+        strict=False,
+        title="Administrators",
+        description="User names that may see and stop the labs of others.",
+    )
+    idle: Idle = Field(
+        default_factory=Idle,
+        title="Idle labs",
+        description="When labs that nobody uses are stopped.",
+    )
+    limits: HubLimits = Field(
+        default_factory=HubLimits,
+        title="Limits",
+        description="What the hub allows at one time.",
+    )
+
+
+class GroupPolicy(Model):
+    """A POSIX group beside the users' own."""
+
+    gid: Annotated[int, Field(ge=1000, le=2**31 - 2)] | None = Field(
+        default=None,
+        title="GID",
+        description="The GID, where file servers know one; without it the registry gives one.",
+    )
+    members: Members = Field(
+        default=EVERYONE,
+        title="Members",
+        description="A list of user names, or the word everyone.",
+    )
+
+
+class IdentityPolicy(Model):
+    """Where UID, GID and groups of a user come from."""
+
+    source: Annotated[
+        str,
+        _choice(("embedded",), ("oidc", "ldap", "headers")),
+        WithJsonSchema({"type": "string", "enum": ["embedded"]}),
+    ] = Field(
+        default="embedded",
+        title="Source",
+        description="embedded: a registry of the platform's own gives UIDs and GIDs and keeps "
+        "them.",
+    )
+    first_uid: int = Field(
+        default=5000,
+        ge=1000,
+        le=2**31 - 2,
+        title="First UID",
+        description="UIDs are given from here on; a user's primary group has the same number.",
+    )
+    first_gid: int = Field(
+        default=4000,
+        ge=1000,
+        le=2**31 - 2,
+        title="First GID",
+        description="GIDs of groups without one of their own are given from here on.",
+    )
+    groups: dict[GroupName, GroupPolicy] = Field(
+        default_factory=dict,
+        title="Groups",
+        description="Groups that users have beside their own, by name.",
+    )
+
+
+class SizeRequests(Model):
+    """What a lab is guaranteed; at most its limits."""
+
+    cpu: Cpu | None = Field(
+        default=None, title="Guaranteed CPU", description="CPU cores that the lab is sure to get."
+    )
+    memory: Memory | None = Field(
+        default=None, title="Guaranteed memory", description="Memory that the lab is sure to get."
+    )
+
+
+class LabSize(Model):
+    """One size on the menu: the limits of a lab."""
+
+    cpu: Cpu = Field(title="CPU", description="CPU cores that the lab may use: 1, 0.5, 500m.")
+    memory: Memory = Field(title="Memory", description="Memory that the lab may use: 3Gi.")
+    requests: SizeRequests = Field(
+        default_factory=SizeRequests,
+        title="Requests",
+        description="What the lab is guaranteed, where the machine can do so.",
+    )
+
+
+class Images(Model):
+    """Which software the menu offers. On one machine an image is an environment made by uv."""
+
+    recommended: ImageTag = Field(
+        default="latest-weekly",
+        title="Recommended",
+        description="The image that is chosen at first: a tag, or latest-weekly.",
+    )
+    weeklies: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        title="Weeklies",
+        description="How many of the newest weeklies to offer.",
+    )
+    releases: int = Field(
+        default=1,
+        ge=0,
+        le=100,
+        title="Releases",
+        description="How many of the newest releases to offer.",
+    )
+    candidates: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Release candidates",
+        description="How many of the newest release candidates to offer.",
+    )
+
+
+def _default_sizes() -> dict[str, LabSize]:
+    return {"small": LabSize(cpu=1.0, memory=3 * 2**30)}
+
+
+class Labs(Model):
+    """What a user may start."""
+
+    spawner: Annotated[
+        str,
+        _choice(("local",), ("kubernetes",)),
+        WithJsonSchema({"type": "string", "enum": ["local"]}),
+    ] = Field(
+        default="local", title="Spawner", description="local: labs are processes of this machine."
+    )
+    sizes: dict[SizeName, LabSize] = Field(
+        default_factory=_default_sizes,
+        min_length=1,
+        title="Sizes",
+        description="The sizes on the menu, by name, in the order of the menu: "
+        + ", ".join(SIZE_NAMES)
+        + ".",
+    )
+    default_size: SizeName = Field(
+        default="small", title="Default size", description="The size that is chosen at first."
+    )
+    images: Images = Field(
+        default_factory=Images,
+        title="Images",
+        description="Which software the menu offers.",
+    )
+    named_servers: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Named servers",
+        description="Labs that a user may run beside the first one.",
+    )
+
+
+class Dataset(Model):
+    """A data set: where its Butler repository and its tables are."""
+
+    title: str | None = Field(
+        default=None, min_length=1, title="Title", description="What people read in menus."
+    )
+    butler: Repository | None = Field(
+        default=None,
+        title="Butler repository",
+        description="built-in (the sample repository), a path, or the URL of a repository.",
+    )
+    tap: UrlOrBuiltIn | None = Field(
+        default=None,
+        title="TAP service",
+        description="built-in (the platform's own service) or the URL of a TAP service.",
+    )
+
+
+class TapLimits(Model):
+    """What one query or one user may take of the TAP service."""
+
+    maxrec: int = Field(
+        default=1_000_000,
+        ge=1,
+        le=10**9,
+        title="Rows of a result",
+        description="The hard limit of rows of one result (MAXREC).",
+    )
+    execution: Annotated[Duration, Field(ge=1)] = Field(
+        default=600, title="Execution time", description="How long one query may run."
+    )
+    jobs_per_user: int = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        title="Jobs of a user",
+        description="Asynchronous jobs of one user that may wait or run at one time.",
+    )
+    result_retention: Annotated[Duration, Field(ge=60)] = Field(
+        default=7 * 86400,
+        title="Result retention",
+        description="How long jobs and their results are kept (the UWS destruction time).",
+    )
+
+
+class Tap(Model):
+    """The platform's own TAP service."""
+
+    scope: Scope = Field(
+        default="custom:tap:query",
+        title="Scope",
+        description="The JupyterHub scope that a token needs to query.",
+    )
+    limits: TapLimits = Field(
+        default_factory=TapLimits,
+        title="Limits",
+        description="What one query or one user may take.",
+    )
+
+
+class Services(Model):
+    """The data services that the platform runs itself."""
+
+    tap: Tap | None = Field(
+        default_factory=Tap,
+        title="TAP",
+        description="The platform's own TAP service; null runs none.",
+    )
+
+
+class Firefly(Model):
+    """A Firefly server for images and tables."""
+
+    url: Url = Field(title="URL", description="The address of the Firefly server.")
+
+
+class Homes(Model):
+    """Home folders of users."""
+
+    layout: Literal["username", "initial/username"] = Field(
+        default="username",
+        title="Layout",
+        description="username: homes/rachel; initial/username: homes/r/rachel.",
+    )
+
+
+class Storage(Model):
+    """Where the platform keeps things."""
+
+    state: FilePath | None = Field(
+        default=None,
+        title="State folder",
+        description="The folder of everything that is kept. Without it /var/lib/despejado for "
+        "root, ~/.local/share/despejado for others; --state FOLDER on the command line wins.",
+    )
+    homes: Homes = Field(default_factory=Homes, title="Homes", description="Home folders of users.")
+
+
+class Platform(Model):
+    """A whole platform, as ``platform.yaml`` says it."""
+
+    version: Literal[1] = Field(title="Version", description="The version of this format: 1.")
+    name: str = Field(
+        min_length=1,
+        max_length=80,
+        title="Name",
+        description="What people read as the name of the platform.",
+    )
+    public: Public = Field(
+        default_factory=Public,
+        title="Public address",
+        description="Where people reach the platform.",
+    )
+    hub: Hub = Field(default_factory=Hub, title="Hub", description="Login, idle labs and limits.")
+    identity: IdentityPolicy = Field(
+        default_factory=IdentityPolicy,
+        title="Identity",
+        description="Where UID, GID and groups of a user come from.",
+    )
+    labs: Labs = Field(default_factory=Labs, title="Labs", description="What a user may start.")
+    datasets: dict[DatasetName, Dataset] = Field(
+        default_factory=dict,
+        title="Data sets",
+        description="Data sets that labs find, by name.",
+    )
+    default_dataset: DatasetName | None = Field(
+        default=None,
+        title="Default data set",
+        description="The data set of whoever names none; needed if there is more than one.",
+    )
+    services: Services = Field(
+        default_factory=Services,
+        title="Services",
+        description="The data services that the platform runs itself.",
+    )
+    firefly: Firefly | None = Field(
+        default=None,
+        title="Firefly",
+        description="A Firefly server; without one, images are shown in the notebook.",
+    )
+    storage: Storage = Field(
+        default_factory=Storage,
+        title="Storage",
+        description="Where the platform keeps things.",
+    )
+
+    @model_validator(mode="after")
+    def _related(self) -> Platform:
+        problems = relation_problems(self.model_dump(exclude_unset=True))
+        if problems:
+            raise RelationError(problems)
+        return self
+
+    @property
+    def first_dataset(self) -> str | None:
+        """The name of the default data set: the one that is named, or the only one."""
+        if self.default_dataset is not None:
+            return self.default_dataset
+        return next(iter(self.datasets), None)

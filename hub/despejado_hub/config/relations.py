@@ -1,0 +1,160 @@
+"""What must agree between the values of a platform.
+
+These checks read plain data and pass over whatever is missing or of the wrong type, so that a
+file with other mistakes still hears of these in the same run.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .quantity import parse_cpu, parse_memory
+from .types import BUILT_IN
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A value that does not fit to another one."""
+
+    path: tuple[str, ...]
+    message: str
+    allowed: str | None = None
+    advice: str | None = None
+
+
+class RelationError(ValueError):
+    """Raised inside the model; the loader finds the same relations itself, with their places."""
+
+    def __init__(self, relations: Sequence[Relation]) -> None:
+        super().__init__("; ".join(f"{'.'.join(r.path)}: {r.message}" for r in relations))
+
+
+def relation_problems(data: Mapping[str, Any]) -> list[Relation]:
+    """Every relation that does not hold in the plain data of a platform."""
+    checks = (_sizes, _requests, _datasets, _built_in_tap, _demo_login, _prefix, _group_ids)
+    return [relation for check in checks for relation in check(data)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on ``host``."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _get(data: object, *path: str) -> Any:
+    for step in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(step)
+    return data
+
+
+def _sizes(data: Mapping[str, Any]) -> Iterator[Relation]:
+    sizes, chosen = _get(data, "labs", "sizes"), _get(data, "labs", "default_size")
+    if not isinstance(sizes, Mapping) or not sizes:
+        sizes = {"small": {}}
+    name = "small" if chosen is None else chosen
+    if isinstance(name, str) and name not in sizes:
+        what = "is not one of labs.sizes"
+        if chosen is None:
+            what = f"is missing, and its default {name!r} is not one of labs.sizes"
+        yield Relation(("labs", "default_size"), what, ", ".join(map(str, sizes)))
+
+
+def _requests(data: Mapping[str, Any]) -> Iterator[Relation]:
+    sizes = _get(data, "labs", "sizes")
+    for name, size in sizes.items() if isinstance(sizes, Mapping) else ():
+        for kind, parse in (("cpu", parse_cpu), ("memory", parse_memory)):
+            request, limit = _get(size, "requests", kind), _get(size, kind)
+            try:
+                above = parse(request) > parse(limit)
+            except ValueError:
+                continue
+            if above:
+                yield Relation(
+                    ("labs", "sizes", str(name), "requests", kind),
+                    f"requests.{kind} is above the size's own {kind}",
+                    f"at most {limit}",
+                )
+
+
+def _datasets(data: Mapping[str, Any]) -> Iterator[Relation]:
+    datasets, default = _get(data, "datasets"), _get(data, "default_dataset")
+    if not isinstance(datasets, Mapping):
+        datasets = {}
+    known = ", ".join(map(str, datasets)) or "nothing: there are no datasets"
+    if isinstance(default, str) and default not in datasets:
+        yield Relation(("default_dataset",), "is not one of the datasets", known)
+    if default is None and len(datasets) > 1:
+        yield Relation(
+            ("default_dataset",), "is missing, and there is more than one data set", known
+        )
+
+
+def _built_in_tap(data: Mapping[str, Any]) -> Iterator[Relation]:
+    services = _get(data, "services")
+    if not isinstance(services, Mapping) or services.get("tap", {}) is not None:
+        return
+    datasets = _get(data, "datasets")
+    for name in datasets if isinstance(datasets, Mapping) else ():
+        if _get(datasets, name, "tap") == BUILT_IN:
+            yield Relation(
+                ("datasets", str(name), "tap"),
+                "there is no built-in TAP service, because services.tap is null",
+                "the URL of another TAP service",
+                "take services.tap: null away, or name a URL",
+            )
+
+
+def _demo_login(data: Mapping[str, Any]) -> Iterator[Relation]:
+    kind, host = _get(data, "hub", "login", "kind"), _get(data, "public", "host")
+    if kind in {None, "demo"} and isinstance(host, str) and not is_loopback(host):
+        yield Relation(
+            ("public", "host"),
+            "with the demo login anybody with the password is anybody, so only this machine "
+            "may reach it",
+            "127.0.0.1, ::1 or localhost",
+            "choose a loopback address",
+        )
+
+
+def _prefix(data: Mapping[str, Any]) -> Iterator[Relation]:
+    url, prefix = _get(data, "public", "url"), _get(data, "public", "prefix")
+    if not isinstance(url, str):
+        return
+    expected = prefix if isinstance(prefix, str) else "/"
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return
+    if path.rstrip("/") != expected.rstrip("/"):
+        yield Relation(
+            ("public", "url"),
+            f"its path {path or '/'!r} is not public.prefix {expected!r}",
+            f"an address whose path is {expected}",
+            "give both the same path",
+        )
+
+
+def _group_ids(data: Mapping[str, Any]) -> Iterator[Relation]:
+    groups = _get(data, "identity", "groups")
+    seen: dict[int, str] = {}
+    for name in groups if isinstance(groups, Mapping) else ():
+        gid = _get(groups, name, "gid")
+        if not isinstance(gid, int) or isinstance(gid, bool):
+            continue
+        if gid in seen:
+            yield Relation(
+                ("identity", "groups", str(name), "gid"),
+                f"the group {seen[gid]!r} has this GID already",
+                "a GID that no other group has",
+            )
+        seen.setdefault(gid, str(name))
