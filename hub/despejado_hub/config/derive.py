@@ -1,0 +1,184 @@
+"""What the parts of the platform get, derived from its one file. Pure: no I/O.
+
+Every address is composed here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from despejado_hub.runtime import Runtime
+from despejado_spawner.models import Size
+
+from .model import Dataset, Platform
+from .types import BUILT_IN
+
+LATEST_WEEKLY = "latest-weekly"
+
+
+def url_host(host: str) -> str:
+    """A host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def public_url(platform: Platform, runtime: Runtime) -> str:
+    """The address that people type, with a slash at the end."""
+    if platform.public.url is not None:
+        return platform.public.url.rstrip("/") + "/"
+    host = url_host(platform.public.host)
+    return f"http://{host}:{runtime.port}{platform.public.prefix}"
+
+
+def _lab_url(platform: Platform, runtime: Runtime, host: str) -> str:
+    if platform.public.url is not None:
+        return public_url(platform, runtime)
+    return f"http://{url_host(host)}:{runtime.port}{platform.public.prefix}"
+
+
+def hub_url(platform: Platform, runtime: Runtime) -> str:
+    """The hub's pages, as a lab reaches them; with a slash at the end."""
+    return _lab_url(platform, runtime, runtime.hub_host) + "hub/"
+
+
+def hub_api_url(platform: Platform, runtime: Runtime) -> str:
+    """The hub's REST API, as processes of this machine reach it without the proxy."""
+    host = url_host(runtime.hub_host)
+    return f"http://{host}:{runtime.hub_port}{platform.public.prefix}hub/api"
+
+
+def tap_prefix(platform: Platform) -> str:
+    """The URL path of the platform's own TAP service, as JupyterHub routes it."""
+    return f"{platform.public.prefix}services/tap"
+
+
+def tap_url(platform: Platform, runtime: Runtime) -> str:
+    """The platform's own TAP service, as a lab reaches it."""
+    return _lab_url(platform, runtime, runtime.service_host) + "services/tap"
+
+
+def public_tap_url(platform: Platform, runtime: Runtime) -> str:
+    """The platform's own TAP service, as people outside a lab reach it."""
+    return public_url(platform, runtime) + "services/tap"
+
+
+def tap_service_url(runtime: Runtime) -> str:
+    """Where the TAP service itself listens: the address that the proxy forwards to."""
+    return f"http://127.0.0.1:{runtime.tap_port}"
+
+
+def dataset_repository(dataset: Dataset, runtime: Runtime) -> str | None:
+    """The Butler repository of a data set: a path or a URL."""
+    if dataset.butler == BUILT_IN:
+        return str(runtime.sample_repository)
+    return dataset.butler
+
+
+def butler_repositories(platform: Platform, runtime: Runtime) -> dict[str, str]:
+    """Data set to repository, for ``DAF_BUTLER_REPOSITORIES``."""
+    found = {
+        name: dataset_repository(dataset, runtime) for name, dataset in platform.datasets.items()
+    }
+    return {name: repository for name, repository in found.items() if repository is not None}
+
+
+def discovery_document(platform: Platform, runtime: Runtime) -> dict[str, Any]:
+    """``discovery/v1.json`` of a lab (docs/developers.md, "A lab")."""
+    return _discovery(platform, runtime, tap_url(platform, runtime), hub_url(platform, runtime))
+
+
+def public_discovery_document(platform: Platform, runtime: Runtime) -> dict[str, Any]:
+    """The same for people outside a lab: with the addresses that they reach."""
+    hub = public_url(platform, runtime) + "hub/"
+    return _discovery(platform, runtime, public_tap_url(platform, runtime), hub)
+
+
+def _discovery(platform: Platform, runtime: Runtime, tap: str, hub: str) -> dict[str, Any]:
+    datasets: dict[str, Any] = {}
+    for name, dataset in platform.datasets.items():
+        entry: dict[str, Any] = {}
+        repository = dataset_repository(dataset, runtime)
+        if repository is not None:
+            entry["butler_config"] = repository
+        entry["services"] = {}
+        if dataset.tap is not None:
+            entry["services"]["tap"] = {"url": tap if dataset.tap == BUILT_IN else dataset.tap}
+        datasets[name] = entry
+    return {
+        "datasets": datasets,
+        "services": {"internal": {}},
+        "influxdb_databases": {},
+        "despejado": {
+            "hub_url": hub,
+            "default_dataset": platform.first_dataset,
+            "firefly_url": None if platform.firefly is None else platform.firefly.url,
+        },
+    }
+
+
+def tap_service_config(platform: Platform, runtime: Runtime) -> dict[str, Any]:
+    """What ``python -m despejado_services --config FILE`` reads (docs/developers.md).
+
+    Raises ValueError for a platform that runs no TAP service of its own.
+    """
+    tap = platform.services.tap
+    if tap is None:
+        raise ValueError("services.tap is null: this platform runs no TAP service")
+    return {
+        "host": "127.0.0.1",
+        "port": runtime.tap_port,
+        "prefix": tap_prefix(platform),
+        "state": str(runtime.state / "services" / "tap"),
+        "data": str(runtime.data),
+        "hub_api_url": hub_api_url(platform, runtime),
+        "service_token_file": str(runtime.tap_token_file),
+        "scope": tap.scope,
+        "public_url": public_tap_url(platform, runtime),
+        "limits": {
+            "maxrec": tap.limits.maxrec,
+            "execution_seconds": tap.limits.execution,
+            "jobs_per_user": tap.limits.jobs_per_user,
+            "result_retention_seconds": tap.limits.result_retention,
+        },
+    }
+
+
+def lab_sizes(platform: Platform) -> tuple[Size, ...]:
+    """The sizes on the menu, in the order of the file."""
+    return tuple(
+        Size(
+            name=name,
+            cpu=size.cpu,
+            memory=size.memory,
+            cpu_guarantee=size.requests.cpu,
+            memory_guarantee=size.requests.memory,
+        )
+        for name, size in platform.labs.sizes.items()
+    )
+
+
+def home_path(platform: Platform, runtime: Runtime, login: str) -> str:
+    """The home folder of a login name, by the layout of ``storage.homes``."""
+    if platform.storage.homes.layout == "initial/username":
+        return str(runtime.homes / login[:1] / login)
+    return str(runtime.homes / login)
+
+
+def spawn_settings(platform: Platform) -> dict[str, Any]:
+    """What JupyterHub's and the spawner's traits take from the file, by what they mean."""
+    images, limits, idle = platform.labs.images, platform.hub.limits, platform.hub.idle
+    recommended = None if images.recommended == LATEST_WEEKLY else images.recommended
+    return {
+        "sizes": lab_sizes(platform),
+        "default_size": platform.labs.default_size,
+        "recommended": recommended,
+        "weeklies": images.weeklies,
+        "releases": images.releases,
+        "candidates": images.candidates,
+        "named_servers": platform.labs.named_servers,
+        "concurrent_spawns": limits.concurrent_spawns,
+        "active_labs": limits.active_labs,
+        "start_timeout": limits.start_timeout,
+        "idle_stop_after": idle.stop_after,
+        "idle_max_age": idle.max_age,
+        "idle_check_every": idle.check_every,
+    }
