@@ -1,0 +1,113 @@
+"""The spawn form as HTML: a pure function of the menu, the last choice and the error, if any."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from despejado_spawner.errors import OptionsError
+from despejado_spawner.models import SpawnOptions
+from despejado_spawner.options.fields import FIELDS
+from despejado_spawner.options.menu import ImageChoice, Menu
+from despejado_spawner.options.parse import parse_options
+
+_TEMPLATES = Environment(
+    loader=PackageLoader("despejado_spawner.options"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_form(
+    menu: Menu,
+    saved: Mapping[str, Any] | None = None,
+    error: OptionsError | None = None,
+    menu_url: str = "",
+) -> str:
+    """The fields of the spawn form (without the ``form`` element, which is the page's).
+
+    ``saved`` is the last choice; what of it is no longer offered falls back to the default.
+    ``error`` is shown next to its field. ``menu_url`` is put on the image list as
+    ``data-menu-url``: a script of the page may fetch the menu there and refresh the lines, each
+    of which has ``data-image`` and ``data-state``.
+    """
+    chosen = _preselect(menu, saved or {})
+    ready = [image for image in menu.images if image.state == "ready"]
+    others = [image for image in menu.images if image.state != "ready"]
+    names = {field.name for field in FIELDS}
+    return _TEMPLATES.get_template("spawn_form.html").render(
+        fields={field.name: field for field in FIELDS},
+        groups=[
+            ("ready", "Ready now", "", ready),
+            ("first-use", "Built on first use", _group_note(others), others),
+        ],
+        sizes=menu.sizes,
+        chosen=chosen,
+        error=error,
+        general_error=error if error is not None and error.field not in names else None,
+        menu_url=menu_url,
+        note=image_note,
+    )
+
+
+def image_note(image: ImageChoice) -> str:
+    """The words behind an image's title: what choosing it now means."""
+    cost = ", ".join(
+        part
+        for part in (_about(image.expected_seconds), format_bytes(image.size_bytes))
+        if part is not None
+    )
+    match image.state:
+        case "ready":
+            return ""
+        case "building":
+            done = "" if image.fraction is None else f", {math.floor(image.fraction * 100)} %"
+            phase = image.phase or "building"
+            return f"Being built now: {phase}{done}"
+        case "failed":
+            return f"The last build failed: {image.reason or 'no reason known'}"
+        case _:
+            return cost[:1].upper() + cost[1:] if cost else "Built when you choose it"
+
+
+def format_bytes(amount: int | None) -> str | None:
+    """``300 MB``, ``1.2 GB``; None for None."""
+    if amount is None:
+        return None
+    if amount >= 10**9:
+        return f"{amount / 10**9:.1f} GB"
+    return f"{max(1, round(amount / 10**6))} MB"
+
+
+def _about(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    if seconds < 50:
+        return f"about {max(5, math.ceil(seconds / 5) * 5)} s"
+    return f"about {math.ceil(seconds / 60 - 0.2)} min"
+
+
+def _group_note(images: list[ImageChoice]) -> str:
+    return "Your lab starts when it is built." if images else ""
+
+
+def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
+    """The last choice, field by field; debug and reset are asked for anew each time."""
+    raw: dict[str, Any] = {}
+    for name in ("image", "size"):
+        try:
+            parse_options({name: saved.get(name)}, menu)
+        except OptionsError:
+            continue
+        raw[name] = saved.get(name)
+    try:
+        options = parse_options(raw, menu)
+    except OptionsError:
+        return SpawnOptions(image="", size=menu.default_size)
+    image = menu.aliases.get(options.image, options.image)
+    return SpawnOptions(image=image, size=options.size)
