@@ -1,0 +1,54 @@
+# Needs Python >= 3.11, git and pip. uv comes from PyPI when it is not installed; node comes with
+# the wheels that need it. make demo | test | lint | bench | wheels | clean
+PYTHON ?= python3
+ARGS ?=
+TESTS ?=
+
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+VENV := .venv
+SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
+JLPM = cd labextension && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ../$(VENV)/bin/python node_tools.py
+
+.PHONY: demo test lint format bench wheels locks clean sync-demo sync-dev
+
+demo: sync-demo
+	@exec $(VENV)/bin/despejado demo $(ARGS)
+
+test: sync-dev
+	$(VENV)/bin/pytest $(TESTS) $(ARGS)
+
+lint: sync-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(JLPM) lint:check
+
+format: sync-dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+	$(JLPM) lint
+
+# One bench after another: they measure, so they must not disturb each other.
+bench: sync-dev
+	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(VENV)/bin/python $$bench $(ARGS) || exit 1; done
+
+wheels: $(UV)
+	@rm -rf dist && $(UV) build --quiet --wheel --all-packages --python $(PYTHON) --out-dir dist && ls dist
+
+locks: sync-dev
+	$(VENV)/bin/python -m despejado_spawner.environments lock
+
+sync-demo: $(UV)
+	@$(VENV)/bin/python -c "" 2>/dev/null || echo "Installing the platform into $(VENV) (once; one or two minutes, about 1 GB)"
+	@$(SYNC) --no-dev --inexact
+
+sync-dev: $(UV)
+	@$(SYNC) --all-packages --all-extras
+
+.tools/bin/uv:
+	@echo "Fetching uv from PyPI into .tools"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed; name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools "uv>=0.9,<1"
+
+clean:
+	rm -rf dist build test-output .pytest_cache .mypy_cache .ruff_cache
