@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from despejado_hub.runtime import Runtime
 from despejado_spawner.models import Size
+
+from despejado_hub.runtime import Runtime
 
 from .model import Dataset, Platform
 from .types import BUILT_IN

@@ -22,6 +22,7 @@ from .types import (
     ImageTag,
     Memory,
     Model,
+    PosixId,
     Prefix,
     Repository,
     Scope,
@@ -192,7 +193,7 @@ class Hub(Model):
 class GroupPolicy(Model):
     """A POSIX group beside the users' own."""
 
-    gid: Annotated[int, Field(ge=1000, le=2**31 - 2)] | None = Field(
+    gid: PosixId | None = Field(
         default=None,
         title="GID",
         description="The GID, where file servers know one; without it the registry gives one.",
@@ -217,17 +218,13 @@ class IdentityPolicy(Model):
         description="embedded: a registry of the platform's own gives UIDs and GIDs and keeps "
         "them.",
     )
-    first_uid: int = Field(
+    first_uid: PosixId = Field(
         default=5000,
-        ge=1000,
-        le=2**31 - 2,
         title="First UID",
         description="UIDs are given from here on; a user's primary group has the same number.",
     )
-    first_gid: int = Field(
+    first_gid: PosixId = Field(
         default=4000,
-        ge=1000,
-        le=2**31 - 2,
         title="First GID",
         description="GIDs of groups without one of their own are given from here on.",
     )

@@ -16,7 +16,7 @@ from pydantic import BaseModel as PydanticModel
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from . import quantity
+from . import posix_ids, quantity
 from .source import SourceText
 
 BUILT_IN = "built-in"
@@ -90,6 +90,22 @@ Duration = Annotated[
     int,
     _from_parser(quantity.parse_duration, "is not a time", quantity.DURATION_ALLOWED),
     _one_of(quantity.DURATION_PATTERN, "10m", "integer"),
+]
+
+
+def _posix_id(value: object) -> object:
+    refusal = None
+    if isinstance(value, int) and not isinstance(value, bool):
+        refusal = posix_ids.refusal(value)
+    if refusal is not None:
+        raise refuse(f"is no number for labs: {refusal}", posix_ids.ALLOWED)
+    return value
+
+
+PosixId = Annotated[
+    int,
+    BeforeValidator(_posix_id),
+    WithJsonSchema({"type": "integer", "minimum": posix_ids.LOWEST, "maximum": posix_ids.HIGHEST}),
 ]
 
 
