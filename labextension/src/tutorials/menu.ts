@@ -1,0 +1,48 @@
+import { MenuSvg } from '@jupyterlab/ui-components';
+import type { CommandRegistry } from '@lumino/commands';
+import type { Menu } from '@lumino/widgets';
+
+import { CommandIDs } from '../commands';
+import type { ITutorialTree, TutorialEntry } from './tree';
+
+function addEntries(
+  menu: Menu,
+  entries: readonly TutorialEntry[],
+  commands: CommandRegistry
+): void {
+  for (const entry of entries) {
+    if (entry.kind === 'folder') {
+      const submenu = new MenuSvg({ commands });
+      submenu.title.label = entry.title;
+      addEntries(submenu, entry.entries, commands);
+      menu.addItem({ type: 'submenu', submenu });
+    } else {
+      menu.addItem({
+        command: CommandIDs.openTutorial,
+        args: { path: entry.path, title: entry.title }
+      });
+    }
+  }
+}
+
+/** Write the tree into the menu, in place of what it held. */
+export function fillMenu(
+  menu: Menu,
+  tree: ITutorialTree,
+  commands: CommandRegistry
+): void {
+  const submenus = menu.items.map(item => item.submenu);
+  menu.clearItems();
+  for (const submenu of submenus) {
+    submenu?.dispose();
+  }
+  addEntries(menu, tree.entries, commands);
+  if (tree.entries.length > 0) {
+    menu.addItem({ type: 'separator' });
+  }
+  // Where there are none, this line says why and is the way to look again.
+  menu.addItem({
+    command: CommandIDs.refreshTutorials,
+    args: tree.problem === null ? {} : { problem: tree.problem }
+  });
+}
