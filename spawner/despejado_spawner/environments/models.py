@@ -16,6 +16,8 @@ RECOMMENDED_TAG = "recommended"
 """The alias of whatever the platform recommends (by default the newest weekly)."""
 
 EnvironmentKind = Literal["ui", "kernel"]
+Sort = Literal["ui", "plain", "stack"]
+"""What a build has in common with earlier ones: how long it takes and how much it adds."""
 EnvironmentState = Literal["ready", "building", "absent", "failed"]
 BuildState = Literal["building", "ready", "failed"]
 BuildPhase = Literal[
@@ -27,9 +29,9 @@ BuildPhase = Literal[
 class Environment:
     """A finished environment on this machine.
 
-    ``digest`` is 64 hexadecimal digits over the lock, our own wheels and the Python version: two
-    environments with one digest hold the same files. ``size_bytes`` is what the folder occupies,
-    counted once for each file, whether or not other environments share the file.
+    ``digest`` (``sha256:...``) covers the lock, our own wheels and the Python version: two
+    environments with one digest hold the same software. ``size_bytes`` is what the folder occupies,
+    each file counted once; ``added_bytes`` leaves out what other environments had already.
     """
 
     tag: str
@@ -40,12 +42,17 @@ class Environment:
     digest: str
     versions: Mapping[str, str]
     size_bytes: int
+    added_bytes: int
     created: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentChoice:
-    """One line of the menu. Times in seconds, sizes in bytes, ``fraction`` from 0 to 1."""
+    """One line of the menu. Times in seconds, sizes in bytes, ``fraction`` from 0 to 1.
+
+    ``expected_seconds`` is how long the whole build takes, judged by earlier ones of its sort.
+    ``size_bytes`` of an environment that is not ready is what the last one of its sort added.
+    """
 
     tag: str
     title: str
@@ -99,3 +106,10 @@ class MenuPolicy:
     weeklies: int = 3
     releases: int = 1
     candidates: int = 0
+
+
+def sort_of(tag: str) -> Sort:
+    """The sort of a tag."""
+    if tag == UI_TAG:
+        return "ui"
+    return "plain" if tag == PLAIN_TAG else "stack"
