@@ -39,8 +39,8 @@ class HomeError(SpawnerError):
     reason = "home"
 
 
-class EnvironmentBuildError(SpawnerError):
-    """The chosen environment could not be built."""
+class EnvironmentFailed(SpawnerError):
+    """The chosen environment could not be had; the text says why and what to do."""
 
     reason = "environment"
 

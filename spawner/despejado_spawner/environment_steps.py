@@ -1,0 +1,80 @@
+"""Getting an environment during a start, with the building shown as a phase."""
+
+from __future__ import annotations
+
+import math
+from contextlib import aclosing
+
+from despejado_spawner.environments import (
+    BuildProgress,
+    Environment,
+    EnvironmentBuildError,
+    EnvironmentChoice,
+    EnvironmentStore,
+)
+from despejado_spawner.errors import EnvironmentFailed
+from despejado_spawner.progress import Phase, SpawnProgress
+
+
+async def environment_for(
+    store: EnvironmentStore, name: str, progress: SpawnProgress
+) -> Environment:
+    """The environment of a tag or alias, built first if it is not ready.
+
+    Cancelling leaves the build running: it is the machine's, and the next start follows it.
+
+    Raises
+    ------
+    EnvironmentFailed
+        If the build fails or the tag is unknown, with the reason and what to do.
+    """
+    try:
+        tag = store.resolve(name)
+        environment = store.ready(tag)
+        if environment is None:
+            await _follow_build(store, tag, progress)
+            environment = store.ready(tag)
+    except EnvironmentBuildError as error:
+        raise EnvironmentFailed(str(error)) from error
+    if environment is None:
+        raise EnvironmentFailed(
+            f"The software environment {tag!r} was built but is not there. Try again."
+        )
+    return environment
+
+
+async def _follow_build(store: EnvironmentStore, tag: str, progress: SpawnProgress) -> None:
+    choice = next((choice for choice in store.choices() if choice.tag == tag), None)
+    title = choice.title if choice else tag
+    expected = choice.expected_seconds if choice else None
+    progress.tell(Phase.QUEUED, f"{title} is not on this machine yet.", expected_seconds=expected)
+    async with aclosing(store.build(tag)) as steps:
+        async for step in steps:
+            if step.state == "failed":
+                raise EnvironmentFailed(_failure(title, step))
+            progress.tell(
+                Phase.ENVIRONMENT,
+                f"Preparing {title}: {step.message}{_left(choice, step)}",
+                fraction=step.fraction or 0.0,
+                expected_seconds=expected,
+            )
+
+
+def _failure(title: str, step: BuildProgress) -> str:
+    reason = (step.reason or step.message).rstrip(". ")
+    return (
+        f"{title} could not be built: {reason}. Choose an environment that is ready, or try "
+        "again later; nothing half-made was kept."
+    )
+
+
+def _left(choice: EnvironmentChoice | None, step: BuildProgress) -> str:
+    if choice is None or not choice.expected_seconds or step.state != "building":
+        return ""
+    gone = (step.updated - step.started).total_seconds()
+    left = choice.expected_seconds - gone
+    if left < 20:
+        return " (nearly done)" if left > 0 else ""
+    if left < 90:
+        return f" (about {math.ceil(left / 10) * 10} s left)"
+    return f" (about {math.ceil(left / 60)} min left)"

@@ -1,0 +1,1 @@
+"""What labs as processes need of the operating system."""

@@ -1,0 +1,81 @@
+"""Writing a lab's runtime folder.
+
+The folder belongs to the lab's user, and the writer may be root, so it is made afresh beside its
+place by names that only the writer controls, given away when it is complete, and renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from despejado_spawner.models import LabFile
+
+TRAVERSABLE = 0o711
+FOLDER_MODE = 0o500
+
+
+def make_lab_folder(labs: Path, user: str, server: str) -> Path:
+    """``labs/<user>/<server>``, owned by whoever runs the spawner, traversable by the lab."""
+    folder = labs / user / server
+    for path in (labs, labs / user, folder):
+        try:
+            path.mkdir(parents=path == labs)
+        except FileExistsError:
+            continue
+        path.chmod(TRAVERSABLE)  # whatever the umask is
+    return folder
+
+
+def write_runtime(runtime: Path, files: Iterable[LabFile], uid: int, gid: int) -> None:
+    """Replace the runtime folder by one with these files, owned by ``uid`` and ``gid``.
+
+    Each ``LabFile.path`` must be below ``runtime``. Ownership is only changed as root.
+    """
+    fresh = Path(tempfile.mkdtemp(prefix=".runtime-", dir=runtime.parent))
+    try:
+        for file in files:
+            target = fresh / file.path.relative_to(runtime)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(file.content)
+                os.fchmod(stream.fileno(), file.mode)
+        _give_away(fresh, uid, gid)
+        remove_runtime(runtime)
+        fresh.rename(runtime)
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+
+
+def remove_runtime(runtime: Path) -> None:
+    """Remove a runtime folder (its secrets with it), if there is one."""
+    if not (runtime.is_symlink() or runtime.exists()):
+        return
+    old = Path(tempfile.mkdtemp(prefix=".old-", dir=runtime.parent))
+    runtime.rename(old / "runtime")
+    for folder, _, _ in os.walk(old):  # read-only folders cannot be emptied by ordinary users
+        Path(folder).chmod(0o700)
+    shutil.rmtree(old)
+
+
+def _give_away(folder: Path, uid: int, gid: int) -> None:
+    """Leaves first, the top last: nothing is entered that has been given away."""
+    as_root = os.geteuid() == 0
+    for path, folders, names in os.walk(folder, topdown=False):
+        for name in names:
+            if as_root:
+                os.chown(Path(path) / name, uid, gid, follow_symlinks=False)
+        for name in folders:
+            _hand_over(Path(path) / name, uid, gid, as_root=as_root)
+    _hand_over(folder, uid, gid, as_root=as_root)
+
+
+def _hand_over(folder: Path, uid: int, gid: int, *, as_root: bool) -> None:
+    if as_root:
+        os.chown(folder, uid, gid, follow_symlinks=False)
+    folder.chmod(FOLDER_MODE)
