@@ -1,0 +1,111 @@
+"""``despejado-lab-server``: JupyterHub's single-user server, quickly.
+
+Runs as the lab's user with the environment of docs/developers.md, "A lab". Prepares the home,
+imports JupyterHub's own server without the hub (``launch_imports``), configures it for a lab, and
+says on the descriptor in ``DESPEJADO_READY_FD``, if there is one, when it answers.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from despejado_lab.launch_home import prepare_home
+from despejado_lab.launch_imports import lean_imports
+
+READY_VARIABLE = "DESPEJADO_READY_FD"
+KERNEL_NAME = "python3"
+
+
+def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The server's configuration as traitlets' nested dictionary.
+
+    It has the priority of the command line: user configuration cannot make the lab ask for
+    updates, hide files or offer another kernel than that of the chosen environment.
+    """
+    config: dict[str, dict[str, Any]] = {
+        "ServerApp": {
+            "root_dir": environment.get("JUPYTERHUB_ROOT_DIR") or environment.get("HOME", ""),
+            "terminado_settings": {"shell_command": [environment.get("SHELL", "/bin/bash")]},
+            "log_level": "DEBUG" if environment.get("DEBUG") else "INFO",
+        },
+        "ContentsManager": {"allow_hidden": True},
+        "LabApp": {
+            "news_url": None,
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "extension_manager": "readonly",
+        },
+        "MappingKernelManager": {"default_kernel_name": KERNEL_NAME},
+        "KernelSpecManager": {"ensure_native_kernel": False},
+    }
+    runtime = environment.get("DESPEJADO_RUNTIME_DIR")
+    if runtime and (kernels := Path(runtime) / "jupyter" / "kernels").is_dir():
+        config["KernelSpecManager"]["kernel_dirs"] = [str(kernels)]
+    return config
+
+
+def take_ready_descriptor(environment: dict[str, str] | os._Environ[str]) -> int | None:
+    """The descriptor to say ``ready`` on, kept from whatever the server starts."""
+    text = environment.pop(READY_VARIABLE, "")
+    if not text.isdigit():
+        return None
+    descriptor = int(text)
+    try:
+        os.set_inheritable(descriptor, False)
+    except OSError:
+        return None
+    return descriptor
+
+
+def say_ready(descriptor: int | None) -> None:
+    """Tell the hub; one that has gone meanwhile finds the lab by itself."""
+    if descriptor is None:
+        return
+    try:
+        os.write(descriptor, b"ready\n")
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the lab's server until it is stopped."""
+    # Importing makes garbage of nothing: collecting meanwhile only costs time.
+    gc.disable()
+    ready = take_ready_descriptor(os.environ)
+    for line in prepare_home(os.environ):
+        print(line, file=sys.stderr, flush=True)
+    os.chdir(os.environ["HOME"])
+
+    from jupyterhub._version import __version__ as hub_version
+
+    with lean_imports(hub_version):
+        from jupyterhub.singleuser.extension import JupyterHubSingleUser
+
+    serverapp = JupyterHubSingleUser.initialize_server(
+        argv=list(sys.argv[1:] if argv is None else argv),
+        config=_as_config(lab_config(os.environ)),
+    )
+
+    def started() -> None:
+        gc.freeze()
+        gc.enable()
+        say_ready(ready)
+
+    serverapp.io_loop.add_callback(started)
+    serverapp.start()
+
+
+def _as_config(config: dict[str, dict[str, Any]]) -> Any:
+    from traitlets.config import Config
+
+    return Config(config)
+
+
+if __name__ == "__main__":
+    main()
