@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _build(root: Path, name: str) -> int:
     layout = Layout(root)
     tag = EnvironmentStore(root).resolve(name)
-    check_tag(tag)
+    check_tag(tag, records.read_catalogue(layout).tags)
     shown = ""
 
     def show(progress: BuildProgress) -> None:

@@ -160,6 +160,7 @@ class Builder:
             add_history(self.layout, ready, time.monotonic() - started)
             self._prune(keep={folder, existing.prefix.name if existing else folder})
         shutil.rmtree(self.work, ignore_errors=True)
+        self.layout.log(self.tag).unlink(missing_ok=True)
         return ready
 
     def _plan(self, uv: Uv, recipe: Recipe, existing: Environment | None) -> Plan:
@@ -233,7 +234,8 @@ class Builder:
         uv.run(["venv", "--relocatable", "--python", plan.interpreter.path, prefix], follow)
         write_text(prefix / LOCK, plan.lock)
         python: list[str | Path] = ["--python", prefix / "bin" / "python"]
-        uv.run(["pip", "sync", "--require-hashes", *python, prefix / LOCK], follow)
+        sync = ["pip", "sync", "--require-hashes", "--allow-empty-requirements"]
+        uv.run([*sync, *python, prefix / LOCK], follow)
         own = [wheel.path for wheel, _ in plan.wheels]
         if own:
             uv.run(["pip", "install", "--no-deps", "--offline", *python, *own], follow)

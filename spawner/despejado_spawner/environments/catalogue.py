@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -28,6 +29,7 @@ ANCHOR = "lsst-daf-butler"
 BUILDABLE = (TagType.RELEASE, TagType.WEEKLY, TagType.CANDIDATE)
 
 _WEEK = re.compile(r"(\d+)\.(\d{4})\.(\d{1,2})(\d{2})", re.ASCII)
+_WEEKLY_FORM = re.compile(r"w_(\d{4})_(\d+)", re.ASCII)
 _SECONDS = 60
 
 
@@ -64,11 +66,16 @@ def tags_of(versions: Iterable[str]) -> dict[str, str]:
     return {tag.text: newest[tag.text] for tag in in_menu_order(newest)}
 
 
+@cache
+def _parsed(text: str) -> Tag:
+    return parse_tag(text)  # the menu asks for the same few hundred again and again
+
+
 def in_menu_order(texts: Iterable[str]) -> list[Tag]:
     """Tags by type, newest first within one."""
     by_type: dict[TagType, list[Tag]] = {}
     for text in texts:
-        tag = parse_tag(text)
+        tag = _parsed(text)
         by_type.setdefault(tag.type, []).append(tag)
     return [
         tag
@@ -81,7 +88,7 @@ def version_of(tag: str, tags: Mapping[str, str]) -> str:
     """The version of the Butler that a tag means; ``UnknownTagError`` names the nearest tags."""
     parsed = parse_tag(tag)
     for text, version in tags.items():
-        known = parse_tag(text)  # w_2026_5 and w_2026_05 are one week
+        known = _parsed(text)  # w_2026_5 and w_2026_05 are one week
         if known.type is parsed.type and known.version == parsed.version and plainly(parsed):
             return version
     raise UnknownTagError(tag, nearest(parsed, tags))
@@ -96,12 +103,15 @@ def plainly(tag: Tag) -> bool:
 def nearest(tag: Tag, tags: Iterable[str]) -> tuple[str, ...]:
     """Up to three tags that were probably meant: neighbours in time, else similar text."""
     known = in_menu_order(tags)
-    if tag.version is None:
+    kind, version = tag.type, tag.version
+    if week := _WEEKLY_FORM.match(tag.text):  # also weeks that no calendar has
+        kind, version = TagType.WEEKLY, (int(week[1]), int(week[2]), 0, 1, 0)
+    if version is None:
         return tuple(difflib.get_close_matches(tag.text, [one.text for one in known], 3, 0.5))
-    same = [one for one in known if one.type is tag.type]
-    newer = [one for one in same if one.sort_key > tag.sort_key]
-    older = [one for one in same if one.sort_key < tag.sort_key]
-    return tuple(one.text for one in [*newer[-1:], *older[:2]])
+    same = [one for one in known if one.type is kind and one.version is not None]
+    newer = [one.text for one in same if one.version and one.version > version]
+    older = [one.text for one in same if one.version and one.version <= version]
+    return (*newer[-1:], *older[:2])
 
 
 async def refresh(layout: Layout, python_version: str | None = None) -> Catalogue:

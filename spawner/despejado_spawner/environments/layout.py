@@ -55,7 +55,7 @@ class Layout:
         return self._of("progress", tag, ".json")
 
     def log(self, tag: str) -> Path:
-        """Everything that the tools of the last build printed."""
+        """What the tools of a build print; kept if the build failed."""
         return self._of("progress", tag, ".log")
 
     @property

@@ -22,8 +22,7 @@ MIDDLEWARE = (
     "lsst-utils",
 )
 # They come in only if something asks for them, and are then of the same week.
-_SAME_WEEK = (
-    *MIDDLEWARE,
+_IF_REQUIRED = (
     "lsst-ctrl-bps",
     "lsst-ctrl-mpexec",
     "lsst-ctrl-platform-s3df",
@@ -105,11 +104,11 @@ def recipe_of(tag: str, tags: Mapping[str, str]) -> Recipe:
         requirements=(
             *_KERNEL,
             f"{ANCHOR}=={version}",
-            *(name if name != "lsst-images" else _NEWER_PYTHON for name in MIDDLEWARE),
+            *(f"{name}<={newest(version)}{_only(name)}" for name in MIDDLEWARE),
         ),
         own={"despejado": ("notebook",)},
         imports=(*_KERNEL_IMPORTS, "lsst.daf.butler", "lsst.resources", "lsst.sphgeom"),
-        constraints=tuple(f"{name}<={newest(version)}" for name in _SAME_WEEK),
+        constraints=tuple(f"{name}<={newest(version)}" for name in _IF_REQUIRED),
     )
 
 
@@ -120,15 +119,16 @@ def title_of(tag: str) -> str:
     return "Plain Python (astropy, pyvo)" if tag == PLAIN_TAG else parse_tag(tag).display_name
 
 
-_NEWER_PYTHON = 'lsst-images; python_version >= "3.12"'
+def _only(name: str) -> str:
+    return ' ; python_version >= "3.12"' if name == "lsst-images" else ""
 
 
 def newest(version: str) -> str:
     """The newest version of any Rubin distribution that belongs to a version of the Butler.
 
     Patches of a week count up in the last two digits (``29.2025.3502``), and another distribution
-    may have had more of them. A version without a candidate allows no candidates: uv takes
-    pre-releases only where a bound names one.
+    may have had more of them. uv takes pre-releases only where a requirement names one, so
+    candidates come with candidates and with nothing else.
     """
     parsed = Version(version)
     major, second, third = parsed.release

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from despejado_spawner.environments.catalogue import plainly, refresh
+from despejado_spawner.environments.catalogue import nearest, plainly, refresh
 from despejado_spawner.environments.errors import UnknownTagError
 from despejado_spawner.environments.layout import Layout
 from despejado_spawner.environments.menu import menu_tags, recommended_tag
@@ -122,7 +122,7 @@ class EnvironmentStore:
         environment; a tag that merely does not exist ends in failed, with the nearest tags.
         """
         tag = self.resolve(tag)
-        check_tag(tag)
+        check_tag(tag, read_catalogue(self._layout).tags)
         if self.ready(tag) is not None:
             yield BuildProgress(tag, "ready", 1.0, "Ready", "ready", 0, now(), now())
             return
@@ -179,8 +179,11 @@ def _newer(item: BuildProgress, first: BuildProgress) -> bool:
     return item.updated >= first.started
 
 
-def check_tag(tag: str) -> None:
-    """Raise ``UnknownTagError`` unless a tag is of a kind that can be built here."""
+def check_tag(tag: str, tags: Iterable[str]) -> None:
+    """Raise ``UnknownTagError`` unless a tag is of a kind that can be built here.
+
+    ``tags`` are those of the catalogue; one that it lacks may be newer than it and passes.
+    """
     if sort_of(tag) != "stack":
         return
     try:
@@ -188,8 +191,5 @@ def check_tag(tag: str) -> None:
     except TagError:
         parsed = None
     if parsed is None or not plainly(parsed):
-        raise UnknownTagError(
-            tag,
-            (),
-            "Environments are: plain, weeklies (w_2026_43), releases (r30_0_11), candidates.",
-        )
+        kinds = "There are plain, weeklies (w_2026_43), releases (r30_0_11) and candidates."
+        raise UnknownTagError(tag, nearest(parsed, tags) if parsed else (), kinds)
