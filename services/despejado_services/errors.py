@@ -62,6 +62,12 @@ class WrongPhase(ServiceError):
     status = 400
 
 
+class TooMany(ServiceError):
+    """More at a time than one user may have."""
+
+    status = 429
+
+
 class NoRoom(ServiceError):
     """The disk of the service is full."""
 

@@ -1,0 +1,1 @@
+"""The HTTP face of the services: parse, call one function, answer."""
