@@ -1,0 +1,176 @@
+"""The first evening of an astronomer: log in, choose a weekly, run the tutorial, go home."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.e2e.demo import Demo, HubUser
+
+pytestmark = [pytest.mark.browser, pytest.mark.network, pytest.mark.timeout(900)]
+
+NAME = "rachel"
+FLAGS = [
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def page(demo: Demo):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(30_000)
+        foreign: list[str] = []
+        page.on("request", lambda request: _note(request.url, demo.url, foreign))
+        yield page
+        browser.close()
+    assert foreign == [], "the pages asked for something from elsewhere"
+
+
+def _note(url: str, own: str, foreign: list[str]) -> None:
+    if not url.startswith((own, own.replace("http", "ws", 1), "data:", "blob:")):
+        foreign.append(url)
+
+
+def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, output: Path) -> None:
+    page.goto(f"{demo.url}/hub/login")
+    page.screenshot(path=output / "1-login.png")
+    page.get_by_label("Username").fill(NAME)
+    page.get_by_label("Password").fill(demo.password)
+    page.keyboard.press("Enter")
+
+    page.wait_for_url("**/hub/home")
+    page.screenshot(path=output / "2-home.png")
+    page.goto(f"{demo.url}/hub/spawn")
+    weekly = page.get_by_role("radio").and_(page.locator("[value^='w_']")).first
+    weekly.check()
+    chosen = weekly.get_attribute("value")
+    assert chosen is not None
+    page.get_by_role("radio", name="Small").check()
+    page.screenshot(path=output / "3-choose.png", full_page=True)
+    page.get_by_role("button", name="Start").click()
+
+    page.wait_for_url("**/spawn-pending/**")
+    expect(page.locator("body")).to_contain_text("environment", ignore_case=True)
+    page.screenshot(path=output / "4-phases.png")
+    page.wait_for_url(f"**/user/{NAME}/lab**", timeout=420_000)
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
+
+    badge = page.get_by_text("Weekly " + chosen.removeprefix("w_"))
+    expect(badge.first).to_be_visible()
+    page.get_by_role("menuitem", name="Tutorials").click()
+    page.get_by_role("menuitem", name="First look").click()
+    page.locator(".jp-NotebookPanel").wait_for()
+    page.screenshot(path=output / "5-tutorial.png")
+
+    run_all(page, output)
+    cells = saved_cells(demo)
+    for cell in cells:
+        errors = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
+        assert errors == [], (cell["source"], errors)
+    assert all(cell["execution_count"] for cell in cells), "a cell did not run"
+    check_science(cells)
+    check_plots(cells)
+    page.locator(".jp-RenderedImage img").nth(2).scroll_into_view_if_needed()
+    page.screenshot(path=output / "6-plots.png")
+
+
+def check_science(cells: list[dict]) -> None:
+    """What the tutorial printed is true of the Pleiades."""
+    cone = text_of(cells, "ORDER BY mag")
+    assert re.search(r"^\s*17702\b", cone, re.MULTILINE), "Alcyone is HIP 17702"
+    assert 250 < int(re.search(r"(\d+) stars", cone)[1]) < 350
+    members = re.search(r"(\d+) members at about (\d+) pc", text_of(cells, "moving_together"))
+    assert int(members[1]) > 40
+    assert 110 < int(members[2]) < 150, "Hipparcos has them at 120 pc, Gaia at 136"
+    photometry = re.search(r"(\d+) stars.*: ([+-][\d.]+) mag", text_of(cells, "difference"))
+    assert int(photometry[1]) > 8
+    assert abs(float(photometry[2])) < 0.03
+    nearest = text_of(cells, "submit_job")
+    assert {"71683", "71681", "87937"} <= set(re.findall(r"\d+", nearest))
+
+
+def check_plots(cells: list[dict]) -> None:
+    """The main sequence falls to the right; the cluster is in the middle of the sky plot."""
+    diagram = picture_of(cells, "Pleiades, colour and magnitude")
+    y, x = members_in(diagram)
+    assert np.corrcoef(x, y)[0, 1] > 0.6, "bright and blue at the upper left"
+    sky = picture_of(cells, "Pleiades on the sky")
+    y, x = members_in(sky)
+    assert abs(np.median(x) / sky.shape[1] - 0.5) < 0.12
+    assert abs(np.median(y) / sky.shape[0] - 0.5) < 0.12
+    assert picture_of(cells, "overlay=").std() > 0.05
+    assert picture_of(cells, "m13_image").std() > 0.05
+
+
+def members_in(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of pixels in matplotlib's first colour, without the legend's corner."""
+    blue = np.abs(picture[..., :3] - np.array([31, 119, 180]) / 255).max(axis=-1) < 0.02
+    rows, columns = np.nonzero(blue)
+    legend = (columns > 0.5 * picture.shape[1]) & (rows < 0.2 * picture.shape[0])
+    return rows[~legend], columns[~legend]
+
+
+def text_of(cells: list[dict], source: str) -> str:
+    """The text outputs of the cell whose source contains ``source``."""
+    cell = next(cell for cell in cells if source in "".join(cell["source"]))
+    parts = []
+    for output in cell["outputs"]:
+        data = output.get("data", {})
+        parts += output.get("text", []) or data.get("text/plain", [])
+    return "".join(parts)
+
+
+def picture_of(cells: list[dict], source: str) -> np.ndarray:
+    cell = next(cell for cell in cells if source in "".join(cell["source"]))
+    for output in cell["outputs"]:
+        if "image/png" in output.get("data", {}):
+            png = base64.b64decode("".join(output["data"]["image/png"]))
+            return matplotlib.image.imread(io.BytesIO(png))
+    raise AssertionError(f"no picture below the cell with {source!r}")
+
+
+def run_all(page: Page, output: Path) -> None:
+    """Run > Run All Cells, then wait until every code cell has run and the kernel is idle."""
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    last = page.locator(".jp-CodeCell").last
+    last.scroll_into_view_if_needed()
+    try:
+        expect(last.locator(".jp-InputArea-prompt")).to_have_text(
+            re.compile(r"\[\d+\]"), timeout=120_000
+        )
+    finally:
+        page.screenshot(path=output / "5b-running.png")
+    page.keyboard.press("Control+s")
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+
+
+def saved_cells(demo: Demo) -> list[dict]:
+    found = list((demo.state / "homes").glob("*/notebooks/tutorials/**/01-first-look.ipynb"))
+    assert len(found) == 1, found
+    notebook = json.loads(found[0].read_text())
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_saving_and_leaving_stops_the_lab(demo: Demo, page: Page, output: Path) -> None:
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.get_by_role("menuitem", name="Save All and Exit", exact=True).click()
+    page.wait_for_url("**/hub/**", timeout=60_000)
+    page.screenshot(path=output / "7-home-again.png")
+    user = HubUser(demo, NAME)
+    assert user.api("GET", f"/users/{NAME}").json()["servers"] == {}
