@@ -11,7 +11,6 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from despejado_lab.launch_home import prepare_home
@@ -27,7 +26,7 @@ def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     It has the priority of the command line: user configuration cannot make the lab ask for
     updates, hide files or offer another kernel than that of the chosen environment.
     """
-    config: dict[str, dict[str, Any]] = {
+    return {
         "ServerApp": {
             "root_dir": environment.get("JUPYTERHUB_ROOT_DIR") or environment.get("HOME", ""),
             "terminado_settings": {"shell_command": [environment.get("SHELL", "/bin/bash")]},
@@ -40,12 +39,12 @@ def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             "extension_manager": "readonly",
         },
         "MappingKernelManager": {"default_kernel_name": KERNEL_NAME},
-        "KernelSpecManager": {"ensure_native_kernel": False},
+        # JUPYTER_PATH is searched before all other folders, so this name is the lab's kernel.
+        "KernelSpecManager": {
+            "ensure_native_kernel": False,
+            "allowed_kernelspecs": {KERNEL_NAME} if "JUPYTER_PATH" in environment else set(),
+        },
     }
-    runtime = environment.get("DESPEJADO_RUNTIME_DIR")
-    if runtime and (kernels := Path(runtime) / "jupyter" / "kernels").is_dir():
-        config["KernelSpecManager"]["kernel_dirs"] = [str(kernels)]
-    return config
 
 
 def take_ready_descriptor(environment: dict[str, str] | os._Environ[str]) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
+from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future, random_port
 from traitlets import (
     Callable,
@@ -47,7 +48,7 @@ from despejado_spawner.local.records import (
 )
 from despejado_spawner.menus import image_choice, parse_sizes
 from despejado_spawner.models import Identity, LabImage, LabPlan, Size, SpawnOptions
-from despejado_spawner.options.hub import TypedOptionsSpawner
+from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.own_identity import enforceable, own_identity
 from despejado_spawner.process import build_process
@@ -57,7 +58,7 @@ from despejado_spawner.slugs import folder_name
 _GRACE_AT_FAILURE = 2.0
 
 
-class LocalLabSpawner(TypedOptionsSpawner):
+class LocalLabSpawner(TypedOptions, Spawner):
     """Starts each lab as a process in a session of its own, as its user when run as root.
 
     What a process lab cannot enforce: CPU and memory of a size are told to the lab and its

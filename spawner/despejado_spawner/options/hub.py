@@ -10,10 +10,9 @@ nothing started and no traceback. JupyterHub's own failure limit counts only err
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jupyterhub.spawner import Spawner
-from traitlets import observe
+from traitlets import HasTraits, observe
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.failures import spawn_failure
@@ -23,9 +22,18 @@ from despejado_spawner.options.form import render_form
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_form, parse_link, parse_options, remembered
 
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner as _Spawner
+else:
+    # JupyterHub refuses a Spawner class without start, stop and poll, which are not ours to say.
+    _Spawner = HasTraits
 
-class TypedOptionsSpawner(Spawner):
-    """A spawner whose ``user_options`` are ``SpawnOptions``; subclasses provide the menu."""
+
+class TypedOptions(_Spawner):
+    """Put before a spawner class, makes its ``user_options`` ``SpawnOptions``.
+
+    Subclasses provide the menu.
+    """
 
     _previous_options: Mapping[str, Any] | None = None
     _form_error: OptionsError | None = None
