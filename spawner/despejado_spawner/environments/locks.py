@@ -96,7 +96,8 @@ def resolve(
         for wheel, extras in wheels
     ]
     inputs, constraints, excludes = (work / f"{name}.txt" for name in ("in", "below", "without"))
-    write_text(inputs, "\n".join([*recipe.requirements, *own, ""]))
+    newest = _newest_candidates(uv, recipe, work, python, on_line) if recipe.candidates else []
+    write_text(inputs, "\n".join([*recipe.requirements, *newest, *own, ""]))
     write_text(constraints, "\n".join([*recipe.constraints, ""]))
     write_text(excludes, "\n".join([*recipe.excludes, ""]))
     if preferred is not None and preferred.exists():
@@ -108,3 +109,19 @@ def resolve(
         arguments += ["--no-emit-package", wheel.name]
     uv.run(arguments, on_line)
     return output.read_text()
+
+
+def _newest_candidates(
+    uv: Uv, recipe: Recipe, work: Path, python: Sequence[str], on_line: Callable[[str], None]
+) -> list[str]:
+    """The newest version of each of ``recipe.candidates``, pre-releases among them, as pins.
+
+    In one resolution uv would prefer finished versions for all of them, or allow pre-releases of
+    everything, numpy included.
+    """
+    inputs, output = work / "candidates.txt", work / "candidates.lock"
+    write_text(inputs, "\n".join([*recipe.candidates, ""]))
+    arguments: list[str | Path] = ["pip", "compile", inputs, "--no-deps", "--prerelease", "allow"]
+    arguments += ["--output-file", output, "--no-header", "--no-annotate", "--quiet", *python]
+    uv.run(arguments, on_line)
+    return [match[1].strip() for match in _PIN.finditer(output.read_text())]

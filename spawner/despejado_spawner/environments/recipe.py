@@ -23,6 +23,7 @@ MIDDLEWARE = (
 )
 # They come in only if something asks for them, and are then of the same week.
 _IF_REQUIRED = (
+    "astro-metadata-translator",
     "lsst-ctrl-bps",
     "lsst-ctrl-mpexec",
     "lsst-ctrl-platform-s3df",
@@ -49,7 +50,9 @@ class Recipe:
     """An environment before resolution.
 
     ``lock`` names a lock file of this package, whose versions are taken as they are if
-    ``exact_lock`` and preferred otherwise. ``own`` are our distributions and their extras;
+    ``exact_lock`` and preferred otherwise. ``candidates`` are those requirements that may be met
+    by a pre-release, ``constraints`` bind only what is required. ``own`` are our distributions
+    and their extras;
     ``imports`` are modules that must import in the finished environment.
     """
 
@@ -61,6 +64,7 @@ class Recipe:
     requirements: tuple[str, ...]
     own: Mapping[str, tuple[str, ...]]
     imports: tuple[str, ...]
+    candidates: tuple[str, ...] = ()
     constraints: tuple[str, ...] = ()
     excludes: tuple[str, ...] = field(default=())
 
@@ -95,17 +99,15 @@ def recipe_of(tag: str, tags: Mapping[str, str]) -> Recipe:
             imports=_KERNEL_IMPORTS,
         )
     version = version_of(tag, tags)
+    middleware = tuple(f"{name}<={newest(version)}{_only(name)}" for name in MIDDLEWARE)
     return Recipe(
         tag=tag,
         title=title_of(tag),
         kind="kernel",
         lock="plain",
         exact_lock=False,
-        requirements=(
-            *_KERNEL,
-            f"{ANCHOR}=={version}",
-            *(f"{name}<={newest(version)}{_only(name)}" for name in MIDDLEWARE),
-        ),
+        requirements=(*_KERNEL, f"{ANCHOR}=={version}", *middleware),
+        candidates=middleware if Version(version).is_prerelease else (),
         own={"despejado": ("notebook",)},
         imports=(*_KERNEL_IMPORTS, "lsst.daf.butler", "lsst.resources", "lsst.sphgeom"),
         constraints=tuple(f"{name}<={newest(version)}" for name in _IF_REQUIRED),
@@ -127,8 +129,7 @@ def newest(version: str) -> str:
     """The newest version of any Rubin distribution that belongs to a version of the Butler.
 
     Patches of a week count up in the last two digits (``29.2025.3502``), and another distribution
-    may have had more of them. uv takes pre-releases only where a requirement names one, so
-    candidates come with candidates and with nothing else.
+    may have had more of them.
     """
     parsed = Version(version)
     major, second, third = parsed.release
