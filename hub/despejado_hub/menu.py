@@ -1,0 +1,18 @@
+"""The image menu as JSON, for the script of the spawn page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from despejado_spawner.environments import EnvironmentStore
+from despejado_spawner.menus import image_choice
+from despejado_spawner.options.form import image_note
+
+
+def menu_document(store: EnvironmentStore) -> dict[str, Any]:
+    """Each image with its state and the note that the form shows behind its title.
+
+    Reads files only, as ``EnvironmentStore.choices`` does.
+    """
+    images = [image_choice(choice) for choice in store.choices()]
+    return {"images": [{**image.to_json(), "note": image_note(image)} for image in images]}

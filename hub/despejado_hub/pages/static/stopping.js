@@ -1,0 +1,3 @@
+"use strict";
+
+window.setTimeout(() => window.location.reload(), 2000);
