@@ -57,7 +57,7 @@ class Query:
 
 
 def fill(source: str, variables: Mapping[str, object]) -> Query:
-    """Put variables into a query: ``{name}`` becomes an ADQL literal (ADQL 2.1 §2.2).
+    """Put variables into a query: ``{name}`` becomes an ADQL literal (ADQL 2.1 §2.1).
 
     Numbers and strings become literals, one-dimensional sequences of them lists separated by
     commas (for ``IN ({ids})``). Nothing is evaluated. Raises `UnknownName` if there is no such

@@ -1,4 +1,4 @@
-"""One query followed to its end as a job on the service (UWS 1.1, TAP 1.1 §2.3).
+"""One query followed to its end as a job on the service (UWS 1.1).
 
 Every query is a job, because a job can be aborted and outlives a restart of the service.
 """
@@ -78,7 +78,7 @@ class QueryRun:
         """
         try:
             with self._service.explained(self._query):
-                self._job = self._start(maxrec)
+                self._job = self._service.submit_job(self._query, maxrec=maxrec, phase="RUN")
                 if self._abort_asked.is_set():
                     self._job.abort()
                 self._follow(self._job)
@@ -91,8 +91,8 @@ class QueryRun:
             self._stop.set()
 
     def abort(self) -> None:
-        """Abort the job (UWS 1.1 §2.2.3.4). Any thread may call this, more than once; a job that
-        has ended meanwhile stays as it ended."""
+        """Abort the job (UWS 1.1: PHASE=ABORT). Any thread may call this, more than once; a job
+        that has ended meanwhile stays as it ended."""
         self._abort_asked.set()
         if self._job is None:
             return
@@ -101,15 +101,9 @@ class QueryRun:
         except DALAccessError as error:
             self._updates.put(replace(self._last, note=f"Abort did not reach the job: {error}"))
 
-    def _start(self, maxrec: int | None) -> Job:
-        job = self._service.submit_job(self._query, maxrec=maxrec, phase="RUN")
-        if job.phase == "PENDING":  # a service that does not start a job when it is made
-            job.run()
-        return job
-
     def _follow(self, job: Job) -> None:
-        threading.Thread(target=self._watch, args=(job.url,), daemon=True).start()
-        self._last = Progress("EXECUTING", job.url)
+        threading.Thread(target=self._watch, args=(job,), daemon=True).start()
+        self._last = Progress("EXECUTING", str(job.url))
         quiet: float | None = QUIET_SECONDS
         while True:
             try:
@@ -157,19 +151,29 @@ class QueryRun:
         """How the query stands."""
         return self._last
 
-    def _watch(self, url: str) -> None:
+    def _watch(self, job: Job) -> None:
         """Follow the job; runs in a thread of its own, so that the waiting thread can be
         interrupted at any moment. Whatever ends this thread, the other one hears of it."""
+        url = str(job.url)
         last = Progress("ERROR", url, note=f"The job {url} cannot be followed any more.")
         try:
             last = self._poll(url)
-        except (requests.RequestException, DespejadoError, ValueError, ExpatError) as error:
+            if last.phase == "PENDING":  # a service that does not start a job when it is made
+                job.run()
+                last = self._poll(url)
+        except (
+            requests.RequestException,
+            DALAccessError,
+            DespejadoError,
+            ValueError,
+            ExpatError,
+        ) as error:
             last = Progress("ERROR", url, note=f"The job {url} cannot be followed: {error}")
         finally:
             self._updates.put(last)
 
     def _poll(self, url: str) -> Progress:
-        """Report phases until the final one, and return that."""
+        """Report phases until one that does not change by itself, and return that."""
         phase = "QUEUED"
         lost: float | None = None
         pause = 0.1
@@ -182,7 +186,7 @@ class QueryRun:
                 if asked - lost > PATIENCE_SECONDS:
                     raise
                 note = "The service does not answer; the job is kept there. Waiting for it."
-            if phase in FINAL:
+            if phase in FINAL or phase == "PENDING":
                 break
             self._updates.put(Progress(phase, url, note=note))
             if time.monotonic() - asked < pause:  # down, or WAIT is not known there: be polite
@@ -191,7 +195,7 @@ class QueryRun:
         return Progress(phase, url)
 
     def _ask(self, url: str, phase: str) -> str:
-        """The phase as soon as it is another one (UWS 1.1 §2.2.1.1), or after a while."""
+        """The phase as soon as it is another one (UWS 1.1: WAIT), or after a while."""
         answer = self._service.session.get(
             url,
             params={"WAIT": str(LONG_POLL_SECONDS), "PHASE": phase},

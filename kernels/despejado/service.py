@@ -89,7 +89,7 @@ class TapService(pyvo.dal.TAPService):
         uploads: dict[str, Any] | None = None,
         **keywords: Any,
     ) -> TAPResults:
-        """Run a query and wait for its rows (TAP 1.1 §2.2); see `pyvo.dal.TAPService.run_sync`.
+        """Run a query and wait for its rows; see `pyvo.dal.TAPService.run_sync`.
 
         Raises `TapQueryError` for what is wrong with the query, and the errors of
         `despejado.session` for what is wrong with token or service.
@@ -105,12 +105,11 @@ class TapService(pyvo.dal.TAPService):
         )
         with self.explained(query):
             response = sync.submit(post=True)
-            body = response.content
-            try:
-                results = Results(parse_votable(body), url=sync.queryurl, session=self._session)
-            except (ValueError, OSError, pyvo.dal.DALFormatError) as error:
-                response.raise_for_status()
-                raise pyvo.dal.DALFormatError(error, sync.queryurl) from error
+            if response.status_code >= requests.codes.bad_request:
+                raise self._refusal(response, query)
+            results = Results(
+                parse_votable(response.content), url=sync.queryurl, session=self._session
+            )
             results.check_overflow_warning(maxrec)
         return results
 
@@ -182,8 +181,8 @@ class TapService(pyvo.dal.TAPService):
         return TapQueryError(text, label, self.baseurl)
 
     def _refusal(self, response: requests.Response, query: str) -> DespejadoError:
-        """The error for an answer of 400 and above (DALI 1.1 §4.2 and §5.5: a VOTable with the
-        message in an INFO, or plain text)."""
+        """The error for an answer of 400 and above (DALI 1.1 §4.2: a VOTable with the message in
+        an INFO, or plain text)."""
         said = _message(response)
         if response.status_code < requests.codes.server_error and said:
             return self.query_error(said, query)
@@ -241,7 +240,8 @@ def tables_in(query: str) -> list[str]:
         while more := _COMMA.match(text, position):
             found.append(more.group(1))
             position = more.end()
-    return list(dict.fromkeys(re.sub(r'\s|"', "", name) for name in found))
+    plain = (re.sub(r"\s*\.\s*", ".", name).replace('"', "") for name in found)
+    return list(dict.fromkeys(plain))
 
 
 def tap(dataset: str | None = None) -> TapService:

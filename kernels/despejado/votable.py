@@ -111,7 +111,7 @@ def _layout(datatype: str, arraysize: str | None) -> _Layout:
         return _Layout(datatype, item, (), None)
     if not arraysize.replace("x", "").isdigit() or (text and "x" in arraysize):
         raise _NotSimple
-    # VOTable writes the fastest dimension first, numpy the slowest (VOTable 1.4 §2.2)
+    # VOTable writes the fastest dimension first, numpy the slowest
     shape = tuple(int(part) for part in reversed(arraysize.split("x")))
     return _Layout(datatype, item, shape, width * int(np.prod(shape)))
 
@@ -130,6 +130,8 @@ def _fill(table: Any, rows: bytes) -> None:
         values = _values(columns[index], layout)
         target.data[name] = values
         mask[name] = absent.reshape(absent.shape + (1,) * (mask[name].ndim - 1))
+        if target.dtype[name].base.kind in "fc":  # astropy takes NaN for null too
+            mask[name] |= np.isnan(values)
     target.mask = mask
 
 
