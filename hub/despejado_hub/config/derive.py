@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from despejado_spawner.environments.models import MenuPolicy
 from despejado_spawner.models import Size
 
 from despejado_hub.runtime import Runtime
@@ -157,11 +158,16 @@ def lab_sizes(platform: Platform) -> tuple[Size, ...]:
     )
 
 
-def home_path(platform: Platform, runtime: Runtime, login: str) -> str:
-    """The home folder of a login name, by the layout of ``storage.homes``."""
-    if platform.storage.homes.layout == "initial/username":
-        return str(runtime.homes / login[:1] / login)
-    return str(runtime.homes / login)
+def menu_policy(platform: Platform) -> MenuPolicy:
+    """What the menu of environments offers."""
+    images = platform.labs.images
+    recommended = None if images.recommended == LATEST_WEEKLY else images.recommended
+    return MenuPolicy(
+        recommended=recommended,
+        weeklies=images.weeklies,
+        releases=images.releases,
+        candidates=images.candidates,
+    )
 
 
 def spawn_settings(platform: Platform) -> dict[str, Any]:

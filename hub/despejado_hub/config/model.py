@@ -407,10 +407,14 @@ class Firefly(Model):
 class Homes(Model):
     """Home folders of users."""
 
-    layout: Literal["username", "initial/username"] = Field(
+    layout: Annotated[
+        str,
+        _choice(("username",), ("initial/username",)),
+        WithJsonSchema({"type": "string", "enum": ["username"]}),
+    ] = Field(
         default="username",
         title="Layout",
-        description="username: homes/rachel; initial/username: homes/r/rachel.",
+        description="username: the home of rachel is homes/rachel.",
     )
 
 

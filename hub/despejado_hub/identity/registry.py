@@ -12,6 +12,7 @@ import grp
 import os
 import pwd
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -136,6 +137,18 @@ class EmbeddedRegistry:
             if entry is None:
                 raise IdentityError(f"There is no user {username!r} in {self.path}.")
             _retire(database, entry)
+
+    def preview(self, username: str) -> Identity:
+        """What :meth:`assign` would answer, without keeping anything.
+
+        Raises as :meth:`assign`.
+        """
+        with tempfile.TemporaryDirectory(prefix="despejado-") as folder:
+            copy = Path(folder) / self.path.name
+            if self.path.exists():
+                with self._connection() as database, closing(sqlite3.connect(copy)) as target:
+                    database.backup(target)
+            return EmbeddedRegistry(copy, self.policy, taken=self._taken).assign(username)
 
     def entries(self) -> list[Entry]:
         """Every number ever given, in order."""

@@ -1,0 +1,1 @@
+"""What each ``despejado`` command does; one module a command, each with ``main(options)``."""
