@@ -1,0 +1,1 @@
+"""Positions, regions and pixels on the sphere; pure arithmetic, standard library only."""

@@ -1,0 +1,102 @@
+"""Result columns and their Arrow types: what the store gives, described for VOTable."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from despejado_services.models import Column, Datatype
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from despejado_services.adql.tables import Output
+
+_TYPES: dict[str, tuple[Datatype, str | None, str | None]] = {
+    "BOOLEAN": ("boolean", None, None),
+    "UTINYINT": ("unsignedByte", None, None),
+    "TINYINT": ("short", None, None),
+    "SMALLINT": ("short", None, None),
+    "USMALLINT": ("int", None, None),
+    "INTEGER": ("int", None, None),
+    "UINTEGER": ("long", None, None),
+    "BIGINT": ("long", None, None),
+    "UBIGINT": ("long", None, None),
+    "HUGEINT": ("long", None, None),
+    "FLOAT": ("float", None, None),
+    "DOUBLE": ("double", None, None),
+    "VARCHAR": ("char", "*", None),
+    "TIMESTAMP": ("char", "*", "timestamp"),
+    "DATE": ("char", "*", "timestamp"),
+    '"NULL"': ("int", None, None),
+    "NULL": ("int", None, None),
+    "DOUBLE[]": ("double", "*", None),
+}
+
+
+def describe(output: Output, store_type: str) -> Column:
+    """The VOTable description of a result column of a type of the store.
+
+    A plain column keeps all that the catalogue says of it; an expression has its type, and unit
+    and UCD where those are certain.
+    """
+    if output.meta.column is not None:
+        known = output.meta.column
+        return Column(
+            output.name, known.datatype, known.arraysize, known.xtype, known.unit, known.ucd,
+            known.utype, known.description,
+        )  # fmt: skip
+    kind = re.sub(r"\(.*\)", "", store_type)
+    datatype, arraysize, xtype = _TYPES.get(kind, ("double", None, None))
+    if output.meta.xtype in ("point", "circle"):
+        arraysize = "2" if output.meta.xtype == "point" else "3"
+    return Column(
+        name=output.name,
+        datatype=datatype,
+        arraysize=arraysize,
+        xtype=output.meta.xtype or xtype,
+        unit=output.meta.unit,
+        ucd=output.meta.ucd,
+        description=output.meta.description,
+    )
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """The Arrow type in which a column is delivered."""
+    import pyarrow as pa
+
+    if column.datatype in ("char", "unicodeChar"):
+        return pa.string()
+    scalar = {
+        "boolean": pa.bool_(),
+        "unsignedByte": pa.uint8(),
+        "short": pa.int16(),
+        "int": pa.int32(),
+        "long": pa.int64(),
+        "float": pa.float32(),
+        "double": pa.float64(),
+    }[column.datatype]
+    return scalar if column.arraysize is None else pa.list_(scalar)
+
+
+def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    import pyarrow as pa
+
+    return pa.schema([pa.field(c.name, arrow_type(c)) for c in columns])
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with exactly the types of ``schema``; raises pyarrow.ArrowInvalid on overflow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    arrays = []
+    for array, wanted in zip(batch.columns, schema, strict=True):
+        if pa.types.is_temporal(array.type):
+            # DALI 1.1 §3.3.3
+            arrays.append(pc.strftime(array, format="%Y-%m-%dT%H:%M:%S"))
+        elif array.type != wanted.type:
+            arrays.append(array.cast(wanted.type))
+        else:
+            arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
