@@ -21,7 +21,13 @@ from pathlib import Path
 from despejado_spawner.environments import checks, contents, locks
 from despejado_spawner.environments.errors import EnvironmentBuildError, UnknownTagError
 from despejado_spawner.environments.interpreter import Interpreter, find_interpreter
-from despejado_spawner.environments.layout import LOCK, Layout, folder_name, write_text
+from despejado_spawner.environments.layout import (
+    LOCK,
+    Layout,
+    folder_name,
+    make_folder,
+    write_text,
+)
 from despejado_spawner.environments.locking import builder_lock
 from despejado_spawner.environments.meter import CompileMeter, InstallMeter, overall
 from despejado_spawner.environments.models import (
@@ -138,7 +144,7 @@ class Builder:
         started = time.monotonic()
         self._say("resolving", "Choosing versions", 0.0)
         shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(mode=0o755)
+        make_folder(self.work)
         self.layout.log(self.tag).unlink(missing_ok=True)
         uv = Uv(self.layout.root, self.layout.log(self.tag), keep_open=(lock,))
         try:
@@ -217,7 +223,7 @@ class Builder:
             created=now(),
         )
         write_environment(environment, prefix)
-        final.parent.mkdir(mode=0o755, exist_ok=True)
+        make_folder(final.parent)
         if final.exists():  # without a manifest or a Python: unusable
             final.rename(self.work / "unusable")
         prefix.rename(final)

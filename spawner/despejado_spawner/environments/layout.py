@@ -76,8 +76,7 @@ class Layout:
     def make(self) -> None:
         """Create the folders, traversable by the users who will run what is in them."""
         for folder in ("ready", "building", "progress", "wheels"):
-            path = self.root / folder
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+            make_folder(self.root / folder)
 
     def ready_tags(self) -> Iterator[str]:
         """Tags that have a ``current`` file."""
@@ -88,6 +87,15 @@ class Layout:
         for entry in entries:
             if _SAFE.fullmatch(entry.name) and (entry / "current").exists():
                 yield entry.name
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and what is missing above it, open to all users whatever the umask."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    path.chmod(0o755)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
