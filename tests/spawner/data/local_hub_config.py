@@ -1,0 +1,166 @@
+"""JupyterHub configuration of the tests' hub; settings come from a JSON file in its folder."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar
+
+from despejado_spawner.environments import (
+    BuildProgress,
+    Environment,
+    EnvironmentChoice,
+    EnvironmentStore,
+)
+from despejado_spawner.local_spawner import LocalLabSpawner
+from despejado_spawner.models import Group, Identity
+from jupyterhub.proxy import Proxy
+from traitlets import Dict, default
+
+c = get_config()  # noqa: F821
+folder = Path(os.environ["TEST_HUB_FOLDER"])
+settings = json.loads((folder / "settings.json").read_text())
+
+
+class NoProxy(Proxy):
+    """Keeps routes and forwards nothing: the tests talk to hub and labs directly."""
+
+    should_start = False
+    routes = Dict()
+
+    async def add_route(self, routespec, target, data):
+        self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
+
+    async def delete_route(self, routespec):
+        self.routes.pop(routespec, None)
+
+    async def get_all_routes(self):
+        return self.routes
+
+
+def environment(tag, title, kind, prefix):
+    prefix = Path(prefix)
+    return Environment(
+        tag=tag,
+        title=title,
+        kind=kind,
+        prefix=prefix,
+        python=prefix / "bin" / "python",
+        digest="0" * 64,
+        versions={"ipykernel": "7"},
+        size_bytes=1,
+        added_bytes=1,
+        created=datetime.now(UTC),
+    )
+
+
+class TwoEnvironments(EnvironmentStore):
+    """Real virtual environments under the store's interface; one tag builds until told."""
+
+    made: ClassVar = {
+        "ui": environment("ui", "JupyterLab", "ui", settings["ui"]),
+        "plain": environment("plain", "Plain", "kernel", settings["kernel"]),
+    }
+
+    def resolve(self, name):
+        return "plain" if name == "recommended" else name
+
+    def ready(self, tag):
+        return self.made.get(tag)
+
+    def choices(self):
+        return [
+            EnvironmentChoice("plain", "Plain", True, "ready"),
+            EnvironmentChoice(
+                "w_2026_43", "Weekly 2026_43", False, "absent", expected_seconds=100.0
+            ),
+            EnvironmentChoice("w_2026_42", "Weekly 2026_42", False, "absent"),
+        ]
+
+    async def build(self, tag):
+        import asyncio
+
+        started = datetime.now(UTC)
+
+        def step(state, phase, fraction, message, reason=None):
+            return BuildProgress(
+                tag, phase, fraction, message, state, 1, started, datetime.now(UTC), reason
+            )
+
+        yield step("building", "downloading", 0.4, "downloading 120 MB")
+        if tag == "w_2026_42":
+            yield step("failed", "downloading", 0.4, "failed", "no answer from the index")
+            return
+        (folder / "building").touch()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            (folder / "build-left").touch()
+
+
+class TestSpawner(LocalLabSpawner):
+    @default("environment_store")
+    def _store(self):
+        return TwoEnvironments(Path(settings["state"]) / "environments")
+
+
+def identity(spawner):
+    uid = 5000 + sum(spawner.user.name.encode()) % 1000
+    return Identity(
+        spawner.user.name,
+        uid,
+        uid,
+        (Group("stars", 6100), Group("clouds", 6101)),
+        f"Dr. {spawner.user.name.title()}",
+    )
+
+
+c.JupyterHub.log_level = "INFO"
+c.JupyterHub.bind_url = f"http://127.0.0.1:{settings['port']}"
+c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings['api_port']}"
+c.JupyterHub.db_url = f"sqlite:///{folder}/hub.sqlite"
+c.JupyterHub.cookie_secret_file = str(folder / "cookie_secret")
+c.JupyterHub.proxy_class = NoProxy
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.cleanup_proxy = False
+c.JupyterHub.spawner_class = TestSpawner
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.allow_all = True
+c.JupyterHub.services = [{"name": "tests", "api_token": settings["token"]}]
+c.JupyterHub.load_roles = [
+    {
+        "name": "tests",
+        "services": ["tests"],
+        "scopes": ["admin:users", "admin:servers", "tokens", "access:servers", "read:metrics"],
+    }
+]
+c.LocalLabSpawner.state_dir = settings["state"]
+c.LocalLabSpawner.sizes = {
+    "small": {"cpu": 1.0, "memory": "3Gi"},
+    "large": {"cpu": 2.0, "memory": "8Gi"},
+}
+c.LocalLabSpawner.discovery = {
+    "datasets": {
+        "sample": {
+            "butler_config": "/data/butler/sample",
+            "services": {"tap": {"url": "http://localhost:8000/services/tap"}},
+        }
+    },
+    "services": {"internal": {}},
+    "influxdb_databases": {},
+    "despejado": {"hub_url": "http://127.0.0.1:8000/hub/", "default_dataset": "sample"},
+}
+
+
+def give_token(spawner):
+    spawner.secrets["token"] = "data-token"
+    (folder / "hook-ran").touch()
+
+
+c.Spawner.pre_spawn_hook = give_token
+if os.geteuid() == 0:
+    c.LocalLabSpawner.identity_hook = identity
+for name, value in settings.get("spawner", {}).items():
+    setattr(c.LocalLabSpawner, name, value)
+sys.dont_write_bytecode = True

@@ -1,0 +1,75 @@
+"""The phases that a waiting user reads."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from despejado_spawner.history import StartHistory
+from despejado_spawner.progress import Phase, SpawnProgress
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+async def listened(progress: SpawnProgress) -> list[tuple[int, str]]:
+    return [(event.progress, event.message) async for event in progress.listen()]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Phase), st.text(max_size=3), st.floats(-1, 2)), max_size=12)
+)
+def test_progress_never_runs_backwards(told: list[tuple[Phase, str, float]]) -> None:
+    async def run() -> None:
+        progress = SpawnProgress()
+        for phase, message, fraction in told:
+            progress.tell(phase, message, fraction=fraction)
+        percentages = [event.progress for event in progress.events]
+        phases = [event.phase for event in progress.events]
+        assert percentages == sorted(percentages) and phases == sorted(phases)
+        assert all(0 <= percent < 100 for percent in percentages)
+
+    asyncio.run(run())
+
+
+async def test_early_and_late_listeners_get_the_same_list() -> None:
+    progress = SpawnProgress()
+    early = asyncio.ensure_future(listened(progress))
+    progress.tell(Phase.QUEUED, "queued")
+    await asyncio.sleep(0)
+    middle = asyncio.ensure_future(listened(progress))
+    progress.tell(Phase.ENVIRONMENT, "building", fraction=0.5)
+    progress.tell(Phase.HOME, "home")
+    progress.close()
+    late = await listened(progress)
+    assert [message for _, message in late] == ["queued", "building", "home"]
+    assert await early == await middle == late
+
+
+async def test_a_listener_that_leaves_takes_nothing_from_others() -> None:
+    progress = SpawnProgress()
+    progress.tell(Phase.QUEUED, "queued")
+    leaving = asyncio.ensure_future(listened(progress))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    progress.tell(Phase.HOME, "home")
+    progress.close()
+    assert len(await listened(progress)) == 2
+
+
+async def test_the_same_words_at_the_same_place_are_said_once() -> None:
+    progress = SpawnProgress()
+    for _ in range(3):
+        progress.tell(Phase.ENVIRONMENT, "downloading", fraction=0.3)
+    assert len(progress.events) == 1
+
+
+def test_the_expected_time_is_the_usual_one_and_survives_rubbish(tmp_path: Path) -> None:
+    history = StartHistory(tmp_path / "starts.json")
+    assert history.expected() is None
+    for seconds in (1.0, 2.0, 60.0):
+        history.add(seconds)
+    assert history.expected() == 2.0
+    (tmp_path / "starts.json").write_text('{"half": ')
+    assert history.expected() is None
+    history.add(3.0)
+    assert history.expected() == 3.0
