@@ -73,7 +73,6 @@ def _build(root: Path, name: str) -> int:
             shown = progress.message
             print(f"{tag}: {progress.message}", flush=True)
 
-    os.nice(5)  # labs that are in use go first
     try:
         environment = Builder(layout, tag, show).build(lambda tag: _recipe(layout, tag))
     except EnvironmentBuildError as error:
