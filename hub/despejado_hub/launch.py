@@ -6,21 +6,26 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from pathlib import Path
 
+from despejado_hub.fast_start import check_once, skip_unused
+
 
 def main(arguments: list[str]) -> None:
-    os.environ["DESPEJADO_HUB_CONFIG"] = str(Path(arguments[0]).absolute())
+    file = Path(arguments[0]).absolute()
+    os.environ["DESPEJADO_HUB_CONFIG"] = str(file)
+    folder = Path(json.loads(file.read_text())["runtime"]["state"]) / "hub"
     # Importing makes half a million objects that stay: looking through them again and again is
     # a tenth of the start.
     gc.disable()
-    from despejado_hub.fast_start import skip_imports
-
-    skip_imports()
+    skip_unused()
+    adopt = check_once(folder / "jupyterhub.sqlite", folder / "schema-checked.json")
     from jupyterhub.app import JupyterHub
 
+    adopt()
     gc.freeze()
     gc.enable()
     configuration = Path(__file__).parent / "jupyterhub_config" / "file.py"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 from despejado_spawner.environments import (
@@ -20,12 +21,11 @@ from despejado_spawner.environments import (
     Environment,
     EnvironmentBuildError,
     EnvironmentStore,
-    MenuPolicy,
 )
 
 from despejado_hub.config import Platform, load_platform
 from despejado_hub.config.types import BUILT_IN
-from despejado_hub.jupyterhub_config.labs import menu_policy
+from despejado_hub.menu import environment_store
 
 Say = Callable[[str], None]
 
@@ -64,8 +64,6 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
 
     ``python -m despejado.samples build`` writes it at once or not at all (docs/developers.md).
     """
-    from despejado_services import sample
-
     repository = data / "butler" / "sample"
     if repository.exists():
         return
@@ -76,7 +74,7 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
         "despejado.samples",
         "build",
         "--stars",
-        str(Path(sample.__file__).parent / "stars.parquet"),
+        str(resources.files("despejado_services") / "sample" / "stars.parquet"),
         "--out",
         str(repository),
         "--obscore",
@@ -94,14 +92,14 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
 
 async def prepare(platform: Platform, state: Path, say: Say) -> None:
     """Everything in its order."""
-    store = EnvironmentStore(state / "environments", MenuPolicy(**menu_policy(platform)))
+    store = environment_store(platform, state / "environments")
     await build(store, UI_TAG, "JupyterLab", say)
     await build(store, PLAIN_TAG, "The plain environment", say)
     catalogue = await store.refresh_catalogue()
     if catalogue.problem is not None:
         say(f"The list of stack versions could not be refreshed: {catalogue.problem}")
     recommended = next((choice for choice in store.choices() if choice.recommended), None)
-    if recommended is None:
+    if recommended is None or recommended.tag == PLAIN_TAG:
         say("No stack version is known yet; the plain environment can be used.")
         return
     stack = await build(store, RECOMMENDED_TAG, f"{recommended.title} (recommended)", say)

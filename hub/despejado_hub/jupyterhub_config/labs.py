@@ -14,15 +14,10 @@ from despejado_hub.identity import EmbeddedRegistry
 from despejado_hub.jupyterhub_config.limits import activity_interval
 from despejado_hub.jupyterhub_config.roles import data_scopes
 from despejado_hub.jupyterhub_config.tokens import DataTokens
+from despejado_hub.menu import menu_policy
 from despejado_hub.runtime import Runtime
 
 MENU_PATH = "despejado/menu"
-
-
-def menu_policy(platform: Platform) -> dict[str, Any]:
-    """What the menu of environments offers (``MenuPolicy``'s fields)."""
-    settings = derive.spawn_settings(platform)
-    return {name: settings[name] for name in ("recommended", "weeklies", "releases", "candidates")}
 
 
 def _without_nothing(values: dict[str, Any]) -> dict[str, Any]:
