@@ -8,7 +8,8 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.spawner.local_hub import LocalHub
 
 pytestmark = pytest.mark.network
 MakeHub = Callable[..., LocalHub]
+NUMBERS = count(1)
 
 
 def lab_tree(record: dict[str, Any]) -> list[psutil.Process]:
@@ -49,37 +51,35 @@ def user_token(hub: LocalHub, user: str) -> str:
     return token
 
 
-def start_kernel(hub: LocalHub, record: dict[str, Any]) -> None:
-    headers = {"Authorization": f"token {user_token(hub, 'rachel')}"}
-    answer = httpx.post(f"{server_url(record)}/api/kernels", json={}, headers=headers, timeout=30)
+def start_kernel(hub: LocalHub, record: dict[str, Any], user: str) -> None:
+    headers = {"Authorization": f"token {user_token(hub, user)}"}
+    answer = httpx.post(
+        f"{server_url(record, user)}/api/kernels", json={}, headers=headers, timeout=30
+    )
     assert answer.status_code == 201, answer.text
 
 
-def test_a_lab_starts_and_stops_with_its_kernels(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    assert hub.spawn("rachel", {"image": "plain", "size": "small"})["ready"] is True
-    record = hub.record("rachel")
-    start_kernel(hub, record)
+def test_a_lab_starts_and_stops_with_its_kernels(hub: LocalHub, user: str) -> None:
+    assert hub.spawn(user, {"image": "plain", "size": "small"})["ready"] is True
+    record = hub.record(user)
+    start_kernel(hub, record, user)
     tree = lab_tree(record)
     assert any("ipykernel_launcher" in " ".join(process.cmdline()) for process in tree)
     kernel = next(p for p in tree if "ipykernel_launcher" in " ".join(p.cmdline()))
     assert kernel.cmdline()[0].startswith(str(hub.kernel))
     with hub.client() as client:
-        assert client.delete("/users/rachel/server").status_code in (202, 204)
+        assert client.delete(f"/users/{user}/server").status_code in (202, 204)
     wait_until(lambda: all(gone(process) for process in tree))
-    folder = hub.state / "labs" / "rachel" / "default"
+    folder = hub.state / "labs" / user / "default"
     wait_until(lambda: not (folder / "runtime").exists())
     assert not (folder / "lab.json").exists() and (folder / "server.log").exists()
 
 
 @pytest.mark.root
-def test_a_lab_runs_as_its_user_with_its_groups_and_private_files(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    hub.spawn("rachel")
-    record = hub.record("rachel")
-    uid = 5000 + sum(b"rachel") % 1000
+def test_a_lab_runs_as_its_user_with_its_groups_and_private_files(hub: LocalHub, user: str) -> None:
+    hub.spawn(user)
+    record = hub.record(user)
+    uid = 5000 + sum(user.encode()) % 1000
     status = dict(
         line.split(":\t", 1)
         for line in Path(f"/proc/{record['pid']}/status").read_text().splitlines()
@@ -88,9 +88,9 @@ def test_a_lab_runs_as_its_user_with_its_groups_and_private_files(make_hub: Make
     assert status["Uid"].split() == status["Gid"].split() == [str(uid)] * 4
     assert {int(gid) for gid in status["Groups"].split()} == {uid, 6100, 6101}
     assert status["Umask"] == "0027"
-    home = (hub.state / "homes" / "rachel").stat()
+    home = (hub.state / "homes" / user).stat()
     assert (home.st_uid, home.st_gid, stat.S_IMODE(home.st_mode)) == (uid, uid, 0o700)
-    runtime = hub.state / "labs" / "rachel" / "default" / "runtime"
+    runtime = hub.state / "labs" / user / "default" / "runtime"
     token = (runtime / "secrets" / "token").stat()
     assert (token.st_uid, stat.S_IMODE(token.st_mode)) == (uid, 0o400)
     assert stat.S_IMODE(runtime.stat().st_mode) == 0o500
@@ -98,19 +98,17 @@ def test_a_lab_runs_as_its_user_with_its_groups_and_private_files(make_hub: Make
     assert b"data-token" not in environment
 
 
-def test_the_kernel_is_the_only_one_and_hidden_files_are_seen(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    own = hub.state / "homes" / "rachel" / ".local" / "share" / "jupyter" / "kernels"
-    hub.spawn("rachel")
+def test_the_kernel_is_the_only_one_and_hidden_files_are_seen(hub: LocalHub, user: str) -> None:
+    own = hub.state / "homes" / user / ".local" / "share" / "jupyter" / "kernels"
+    hub.spawn(user)
     for name in ("python3", "mine"):
         (own / name).mkdir(parents=True)
         (own / name / "kernel.json").write_text(
             json.dumps({"argv": ["x"], "display_name": name, "language": "python"})
         )
-    record = hub.record("rachel")
-    headers = {"Authorization": f"token {user_token(hub, 'rachel')}"}
-    with httpx.Client(base_url=server_url(record), headers=headers, timeout=30) as lab:
+    record = hub.record(user)
+    headers = {"Authorization": f"token {user_token(hub, user)}"}
+    with httpx.Client(base_url=server_url(record, user), headers=headers, timeout=30) as lab:
         kernels = lab.get("/api/kernelspecs").json()
         names = {entry["name"] for entry in lab.get("/api/contents").json()["content"]}
         page = lab.get("/lab")
@@ -120,12 +118,9 @@ def test_the_kernel_is_the_only_one_and_hidden_files_are_seen(make_hub: MakeHub)
     assert page.status_code == 200 and '"hubPrefix": "/hub/"' in page.text
 
 
-def test_strangers_are_sent_to_the_hub_or_refused(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    hub.add_user("igor")
-    hub.spawn("rachel")
-    url = server_url(hub.record("rachel"))
+def test_strangers_are_sent_to_the_hub_or_refused(hub: LocalHub, user: str) -> None:
+    hub.spawn(user)
+    url = server_url(hub.record(user), user)
     page = httpx.get(f"{url}/lab")
     assert page.status_code == 302
     assert "/hub/api/oauth2/authorize" in page.headers["location"]
@@ -133,16 +128,14 @@ def test_strangers_are_sent_to_the_hub_or_refused(make_hub: MakeHub) -> None:
     igor = {"Authorization": f"token {user_token(hub, 'igor')}"}
     assert httpx.get(f"{url}/api/contents", headers=igor).status_code == 403
     assert httpx.post(f"{url}/api/kernels", json={}, headers=igor).status_code == 403
-    rachel = {"Authorization": f"token {user_token(hub, 'rachel')}"}
+    rachel = {"Authorization": f"token {user_token(hub, user)}"}
     assert httpx.get(f"{url}/api/contents", headers=rachel).status_code == 200
 
 
-def test_a_page_of_another_site_cannot_act_with_the_users_cookie(make_hub: MakeHub) -> None:
+def test_a_page_of_another_site_cannot_act_with_the_users_cookie(hub: LocalHub, user: str) -> None:
     """XSRF: the OAuth round trip by hand, then a request with the cookies and without the token."""
-    hub = make_hub()
-    hub.add_user("rachel")
-    hub.spawn("rachel")
-    record = hub.record("rachel")
+    hub.spawn(user)
+    record = hub.record(user)
     hub_root = f"http://127.0.0.1:{hub.api_port}"
     lab_root = f"http://127.0.0.1:{record['port']}"
     with httpx.Client(timeout=30) as browser:
@@ -151,9 +144,9 @@ def test_a_page_of_another_site_cannot_act_with_the_users_cookie(make_hub: MakeH
         assert xsrf is not None
         browser.post(
             f"{hub_root}/hub/login?next=",
-            data={"username": "rachel", "password": "x", "_xsrf": xsrf.group(1)},
+            data={"username": user, "password": "x", "_xsrf": xsrf.group(1)},
         )
-        answer = browser.get(f"{lab_root}/user/rachel/lab")
+        answer = browser.get(f"{lab_root}/user/{user}/lab")
         for _ in range(6):  # the lab, the hub's authorisation, the lab's callback, the lab
             if answer.status_code != 302:
                 break
@@ -161,7 +154,7 @@ def test_a_page_of_another_site_cannot_act_with_the_users_cookie(make_hub: MakeH
             root = hub_root if path.startswith("/hub/") else lab_root
             answer = browser.get(f"{root}{path}")
         assert answer.status_code == 200, answer.text
-        contents = f"{lab_root}/user/rachel/api/contents"
+        contents = f"{lab_root}/user/{user}/api/contents"
         forged = browser.post(contents, json={"type": "file"}, headers={"Origin": "http://evil"})
         assert forged.status_code == 403
         token = next(c.value for c in browser.cookies.jar if c.name == "_xsrf" and "user" in c.path)
@@ -182,37 +175,35 @@ def test_a_page_of_another_site_cannot_act_with_the_users_cookie(make_hub: MakeH
     ],
 )
 def test_wrong_options_by_rest_are_400_with_the_field(
-    running_hub: LocalHub, body: dict[str, Any], field: str, allowed: str
+    hub: LocalHub, body: dict[str, Any], field: str, allowed: str
 ) -> None:
-    before = running_hub.log()
-    (running_hub.folder / "hook-ran").unlink(missing_ok=True)
-    with running_hub.client() as client:
+    before = hub.log()
+    (hub.folder / "hook-ran").unlink(missing_ok=True)
+    with hub.client() as client:
         answer = client.post("/users/igor/server", json=body)
         model = client.get("/users/igor").json()
     assert answer.status_code == 400
     message = answer.json()["message"]
     assert message.startswith(f"{field}: ") and allowed in message
-    assert "Traceback" not in running_hub.log().removeprefix(before)
+    assert "Traceback" not in hub.log().removeprefix(before)
     assert model["servers"] == {} and model["pending"] is None
-    assert not (running_hub.folder / "hook-ran").exists()
+    assert not (hub.folder / "hook-ran").exists()
 
 
-def test_a_refused_request_leaves_the_last_choice_and_the_next_works(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
+def test_a_refused_request_leaves_the_last_choice(hub: LocalHub, user: str) -> None:
     options = {"image": "plain", "size": "large", "reset": True}
-    assert hub.spawn("rachel", {"user_options": options})["ready"]
+    assert hub.spawn(user, {"user_options": options})["ready"]
     with hub.client() as client:
-        client.delete("/users/rachel/server")
-        assert client.post("/users/rachel/server", json={"size": "huge"}).status_code == 400
-        assert client.post("/users/rachel/server").status_code in (201, 202)
-        wait_until(lambda: bool(client.get("/users/rachel").json()["servers"]))
-        model = client.get("/users/rachel").json()["servers"][""]
+        client.delete(f"/users/{user}/server")
+        assert client.post(f"/users/{user}/server", json={"size": "huge"}).status_code == 400
+        assert client.post(f"/users/{user}/server").status_code in (201, 202)
+        wait_until(lambda: bool(client.get(f"/users/{user}").json()["servers"]))
+        model = client.get(f"/users/{user}").json()["servers"][""]
     assert model["user_options"]["size"] == "large"
-    assert (hub.state / "labs/rachel/default/runtime/environment/CONTAINER_SIZE").read_text() == (
+    assert (hub.state / f"labs/{user}/default/runtime/environment/CONTAINER_SIZE").read_text() == (
         "Large (2.0 CPU, 8Gi RAM)"
     )
-    assert not (hub.state / "labs/rachel/default/runtime/environment/RESET_USER_ENV").exists()
+    assert not (hub.state / f"labs/{user}/default/runtime/environment/RESET_USER_ENV").exists()
 
 
 def test_a_killed_hub_finds_its_labs_again(make_hub: MakeHub) -> None:
@@ -254,13 +245,11 @@ def test_a_lab_that_died_while_the_hub_was_away_is_not_taken_for_running(
     assert psutil.Process(os.getpid()).is_running()
 
 
-def test_a_lab_that_dies_is_noticed_at_once(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    hub.spawn("rachel")
-    psutil.Process(hub.record("rachel")["pid"]).kill()
+def test_a_lab_that_dies_is_noticed_at_once(hub: LocalHub, user: str) -> None:
+    hub.spawn(user)
+    psutil.Process(hub.record(user)["pid"]).kill()
     with hub.client() as client:  # the hub asks every 30 s; the pidfd tells
-        wait_until(lambda: client.get("/users/rachel").json()["servers"] == {}, seconds=10)
+        wait_until(lambda: client.get(f"/users/{user}").json()["servers"] == {}, seconds=10)
 
 
 def test_death_at_start_shows_the_last_lines_of_the_log(
@@ -281,51 +270,45 @@ def test_death_at_start_shows_the_last_lines_of_the_log(
     assert not (hub.state / "labs" / "rachel" / "default" / "runtime").exists()
 
 
-def test_a_failed_build_says_why_and_what_to_do(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
+def test_a_failed_build_says_why_and_what_to_do(hub: LocalHub, user: str) -> None:
     with hub.client() as client:
-        answer = client.post("/users/rachel/server", json={"image": "w_2026_42"})
+        answer = client.post(f"/users/{user}/server", json={"image": "w_2026_42"})
     assert answer.status_code == 500
     message = answer.json()["message"]
     assert "Weekly 2026_42" in message and "no answer from the index" in message
     assert "Choose an environment that is ready" in message
 
 
-def test_a_build_is_a_phase_and_can_be_cancelled(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
+def test_a_build_is_a_phase_and_can_be_cancelled(hub: LocalHub, user: str) -> None:
     with hub.client() as client:
-        answer = client.post("/users/rachel/server", json={"image": "w_2026_43"})
+        answer = client.post(f"/users/{user}/server", json={"image": "w_2026_43"})
         assert answer.status_code == 202
         seen: list[dict[str, Any]] = []
-        for event in hub.events("rachel"):
+        for event in hub.events(user):
             seen.append(event)
             if event.get("phase") == "environment":
                 break
         late = []
-        for event in hub.events("rachel"):
+        for event in hub.events(user):
             late.append(event)
             if event.get("phase") == "environment":
                 break
         assert late == seen
         assert "downloading 120 MB" in seen[-1]["message"]
         assert seen[-1]["expected_seconds"] == 100.0
-        assert client.delete("/users/rachel/server").status_code in (202, 204)
+        assert client.delete(f"/users/{user}/server").status_code in (202, 204)
         wait_until((hub.folder / "build-left").exists)
-        wait_until(lambda: client.get("/users/rachel").json()["pending"] is None)
-        assert hub.spawn("rachel", {"image": "plain"})["ready"]
+        wait_until(lambda: client.get(f"/users/{user}").json()["pending"] is None)
+        assert hub.spawn(user, {"image": "plain"})["ready"]
 
 
 @pytest.mark.root
-def test_a_home_of_somebody_else_is_refused_in_words(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    home = hub.state / "homes" / "rachel"
+def test_a_home_of_somebody_else_is_refused_in_words(hub: LocalHub, user: str) -> None:
+    home = hub.state / "homes" / user
     home.mkdir(parents=True)
     (home / "file").touch()
     with hub.client() as client:
-        answer = client.post("/users/rachel/server")
+        answer = client.post(f"/users/{user}/server")
     assert answer.status_code == 500
     assert "is not empty" in answer.json()["message"]
     assert (home / "file").stat().st_uid == 0
@@ -342,17 +325,15 @@ def test_a_system_uid_is_refused(make_hub: MakeHub) -> None:
 
 
 @pytest.mark.root
-def test_a_home_that_cannot_be_written_still_gives_a_lab(make_hub: MakeHub) -> None:
-    hub = make_hub()
-    hub.add_user("rachel")
-    hub.spawn("rachel")
-    home = hub.state / "homes" / "rachel"
+def test_a_home_that_cannot_be_written_still_gives_a_lab(hub: LocalHub, user: str) -> None:
+    hub.spawn(user)
+    home = hub.state / "homes" / user
     with hub.client() as client:
-        client.delete("/users/rachel/server")
-        wait_until(lambda: client.get("/users/rachel").json()["pending"] is None)
+        client.delete(f"/users/{user}/server")
+        wait_until(lambda: client.get(f"/users/{user}").json()["pending"] is None)
         home.chmod(0o500)
-        assert hub.spawn("rachel")["ready"]
-    log = (hub.state / "labs" / "rachel" / "default" / "server.log").read_text()
+        assert hub.spawn(user)["ready"]
+    log = (hub.state / "labs" / user / "default" / "server.log").read_text()
     emergency = re.search(r"HOME is (\S+)\.$", log, re.MULTILINE)
     assert emergency is not None
     assert f"local directory: {emergency.group(1)}" in log
@@ -360,9 +341,9 @@ def test_a_home_that_cannot_be_written_still_gives_a_lab(make_hub: MakeHub) -> N
 
 
 @pytest.mark.parametrize("name", ["é", "a b", "jané.doe", "x" * 120, "..%2fx"])
-def test_odd_user_names_get_labs_of_their_own(running_hub: LocalHub, name: str) -> None:
-    running_hub.add_user(name)
-    with running_hub.client() as client:
+def test_odd_user_names_get_labs_of_their_own(hub: LocalHub, name: str) -> None:
+    hub.add_user(name)
+    with hub.client() as client:
         quoted = httpx.URL(f"http://h/{name}").raw_path.decode().removeprefix("/")
         if "%" in name:
             quoted = name.replace("%", "%25")
@@ -372,17 +353,26 @@ def test_odd_user_names_get_labs_of_their_own(running_hub: LocalHub, name: str) 
             lambda: bool(client.get(f"/users/{quoted}").json()["servers"].get("", {}).get("ready"))
         )
         client.delete(f"/users/{quoted}/server")
-    labs = {path.parent.parent for path in running_hub.state.rglob("server.log")}
-    assert all(path.parent == running_hub.state / "labs" for path in labs)
+    labs = {path.parent.parent for path in hub.state.rglob("server.log")}
+    assert all(path.parent == hub.state / "labs" for path in labs)
+
+
+@pytest.fixture
+def user(hub: LocalHub) -> Iterator[str]:
+    """A new user of the shared hub, whose lab is ended afterwards."""
+    name = f"user{next(NUMBERS)}"
+    hub.add_user(name)
+    yield name
+    with hub.client() as client:
+        client.delete(f"/users/{name}/server")
 
 
 @pytest.fixture(scope="module")
-def running_hub(
-    tmp_path_factory: pytest.TempPathFactory,
+def hub(
     open_folder: Path,
     ui_environment: Path,
     kernel_environment: Path,
-) -> Any:
+) -> Iterator[LocalHub]:
     """One hub for tests that leave nothing behind."""
     folder = open_folder / "shared-hub"
     folder.mkdir()
