@@ -69,7 +69,7 @@ class AdqlMagics(Magics):
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._variables = shell.user_ns
+        self._shell = shell
 
     @cell_magic
     def adql(self, line: str, cell: str) -> Table | None:
@@ -94,7 +94,7 @@ class AdqlMagics(Magics):
         if options.output is None:
             _say_overflow(outcome, "The table")
             return outcome.table
-        self._variables[options.output] = outcome.table
+        self._shell.user_ns[options.output] = outcome.table
         show_table(outcome)
         _say_overflow(outcome, options.output)
         return None
@@ -103,7 +103,7 @@ class AdqlMagics(Magics):
         from . import adql, jobs
         from .service import TapQueryError, tap
 
-        query = adql.fill(cell, self._variables)
+        query = adql.fill(cell, self._shell.user_ns)
         if not query.text.strip():
             raise UsageError("the cell has no query: write SELECT ... below %%adql")
         shown = _Shown()

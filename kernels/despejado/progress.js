@@ -53,7 +53,7 @@ function render({ model, el }) {
     rows.textContent = count === null ? "" : `${count.toLocaleString()} rows`;
     note.textContent = model.get("note");
     abort.hidden = FINAL.includes(name);
-    if (note.textContent !== "" && abort.disabled) {
+    if (model.get("note") !== "" && abort.disabled) {
       abort.disabled = false; // the abort may not have reached the job: let it be tried again
       abort.textContent = "Abort";
     }
@@ -63,6 +63,10 @@ function render({ model, el }) {
     abort.disabled = true;
     abort.textContent = "Aborting…";
     model.send({ type: "abort" });
+    setTimeout(() => {
+      if (model.get("aborting") || FINAL.includes(model.get("phase"))) return;
+      note.textContent = "This kernel does not hear the button while a cell runs. Interrupt it instead (■): that aborts the query too.";
+    }, 3000);
   };
   abort.addEventListener("click", press);
   model.on("change", draw);

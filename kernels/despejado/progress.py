@@ -38,6 +38,7 @@ class QueryProgress(anywidget.AnyWidget):
     seconds = traitlets.Float(None, allow_none=True).tag(sync=True)
     rows = traitlets.Int(None, allow_none=True).tag(sync=True)
     note = traitlets.Unicode("").tag(sync=True)
+    aborting = traitlets.Bool(False).tag(sync=True)
 
     def text(self) -> str:
         """The same in one line, for documents without widgets."""
@@ -84,10 +85,23 @@ class ProgressDisplay:
     def _open(self) -> QueryProgress:
         widget = QueryProgress(started=self._started)
         widget.on_msg(self._received)
+        _listen_where_sent(widget)
         self._widget = widget
         self._handle = display(widget)
         return widget
 
     def _received(self, _widget: object, content: dict[str, object], _buffers: object) -> None:
-        if content.get("type") == "abort":
+        if content.get("type") == "abort" and self._widget is not None:
+            self._widget.aborting = True
             self._abort()
+
+
+def _listen_where_sent(widget: QueryProgress) -> None:
+    """Let clicks arrive in the subshell that the front end sent them to.
+
+    From 7.4 on ipykernel hands what comes for a comm to the loop that used the comm last. That is
+    the cell's here, and it waits for the query: the click would arrive after the end.
+    """
+    comm: Any = widget.comm
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, sent_to: sent_to
