@@ -102,6 +102,7 @@ _MESSAGES = {
     "int_from_float": ("is not a whole number", "a whole number"),
     "float_type": ("is not a number", "a number, without quotes"),
     "string_type": ("is not text", "text; put it in quotes if it looks like a number"),
+    "is_instance_of": ("is not a path", "a path; in quotes if it looks like a number"),
     "bool_type": ("is neither true nor false", "true or false, without quotes"),
     "model_type": ("is not a section", "a section: indented lines of key: value"),
     "dict_type": ("is not a section", "a section: indented lines of name: value"),
