@@ -46,7 +46,8 @@ def notebook(*markdown: str, code: str = "1 + 1") -> str:
             "source": code,
         }
     )
-    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
 def write_tutorials(folder: Path) -> Path:

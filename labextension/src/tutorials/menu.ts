@@ -1,9 +1,29 @@
 import { MenuSvg } from '@jupyterlab/ui-components';
 import type { CommandRegistry } from '@lumino/commands';
+import type { ElementARIAAttrs } from '@lumino/virtualdom';
 import type { Menu } from '@lumino/widgets';
 
 import { CommandIDs } from '../commands';
 import type { ITutorialTree, TutorialEntry } from './tree';
+
+/** Lumino gives a line that opens a submenu no role: screen readers would not say what it is. */
+class Renderer extends MenuSvg.Renderer {
+  override createItemARIA(data: Menu.IRenderData): ElementARIAAttrs {
+    const attributes = super.createItemARIA(data);
+    return data.item.type === 'submenu'
+      ? { ...attributes, role: 'menuitem' }
+      : attributes;
+  }
+}
+
+const RENDERER = new Renderer();
+
+/** An empty menu of tutorials. */
+export function createMenu(commands: CommandRegistry, label: string): Menu {
+  const menu = new MenuSvg({ commands, renderer: RENDERER });
+  menu.title.label = label;
+  return menu;
+}
 
 function addEntries(
   menu: Menu,
@@ -12,8 +32,7 @@ function addEntries(
 ): void {
   for (const entry of entries) {
     if (entry.kind === 'folder') {
-      const submenu = new MenuSvg({ commands });
-      submenu.title.label = entry.title;
+      const submenu = createMenu(commands, entry.title);
       addEntries(submenu, entry.entries, commands);
       menu.addItem({ type: 'submenu', submenu });
     } else {

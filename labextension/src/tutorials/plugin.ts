@@ -2,29 +2,35 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette, InputDialog } from '@jupyterlab/apputils';
+import {
+  Dialog,
+  ICommandPalette,
+  InputDialog,
+  showDialog
+} from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { ILauncher } from '@jupyterlab/launcher';
 import { IMainMenu } from '@jupyterlab/mainmenu';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { MenuSvg } from '@jupyterlab/ui-components';
 import { DisposableSet } from '@lumino/disposable';
 
 import { CommandIDs } from '../commands';
 import { markIcon } from '../icons';
 import { RequestError, requestLab } from '../request';
-import { fillMenu } from './menu';
+import { createMenu, fillMenu } from './menu';
 import { TutorialOpener } from './opener';
 import { flatten, parseTree } from './tree';
 import type { ITutorialTree } from './tree';
 
 const PLUGIN_ID = 'despejado-lab:tutorials';
-/** After all menus but Help. */
+/** After all menus but Settings and Help. */
 const MENU_RANK = 900;
 /** The launcher stays a launcher: no more cards than this. */
 const MOST_CARDS = 6;
+
+const NOT_YET: ITutorialTree = { entries: [], problem: null };
 
 const OPEN_ARGUMENTS = {
   args: {
@@ -70,6 +76,14 @@ async function choose(
   trans: TranslationBundle
 ): Promise<string | null> {
   const notebooks = flatten(tree.entries);
+  if (notebooks.length === 0) {
+    await showDialog({
+      title: trans.__('No tutorials'),
+      body: tree.problem ?? trans.__('There are none here.'),
+      buttons: [Dialog.okButton()]
+    });
+    return null;
+  }
   const result = await InputDialog.getItem({
     title: trans.__('Open a tutorial'),
     items: notebooks.map(({ title }) => title)
@@ -135,20 +149,24 @@ export const tutorialsPlugin: JupyterFrontEndPlugin<void> = {
       serviceManager.serverSettings,
       trans
     );
-    const menu = new MenuSvg({ commands });
+    const menu = createMenu(commands, trans.__('Tutorials'));
     menu.id = 'jp-mainmenu-despejado-tutorials';
-    menu.title.label = trans.__('Tutorials');
-    let tree: ITutorialTree = { entries: [], problem: null };
+    let tree: ITutorialTree = NOT_YET;
     let cards = new DisposableSet();
 
-    const refresh = async (): Promise<void> => {
+    const load = async (): Promise<void> => {
       tree = await loadTree(app);
       fillMenu(menu, tree, commands);
       cards.dispose();
       if (launcher !== null && (await wantsCards(registry))) {
         cards = addCards(launcher, tree, trans.__('Tutorials'));
       }
-      commands.notifyCommandChanged(CommandIDs.openTutorial);
+    };
+    // One after the other; not awaited, because JupyterLab waits for every plugin.
+    let loaded = load();
+    const refresh = (): Promise<void> => {
+      loaded = loaded.then(load);
+      return loaded;
     };
 
     commands.addCommand(CommandIDs.openTutorial, {
@@ -159,9 +177,8 @@ export const tutorialsPlugin: JupyterFrontEndPlugin<void> = {
       caption: trans.__('Copy a tutorial to your home and open it'),
       icon: args => (typeof args.cwd === 'string' ? markIcon : undefined),
       describedBy: OPEN_ARGUMENTS,
-      isEnabled: args =>
-        typeof args.path === 'string' || tree.entries.length > 0,
       execute: async args => {
+        await loaded;
         const path =
           typeof args.path === 'string' ? args.path : await choose(tree, trans);
         if (path !== null) {
@@ -183,8 +200,8 @@ export const tutorialsPlugin: JupyterFrontEndPlugin<void> = {
     ]) {
       palette?.addItem({ command, category: trans.__('Tutorials') });
     }
-    mainMenu?.addMenu(menu, true, { rank: MENU_RANK });
+    // The menu bar greys out a menu that is empty when it is added, and leaves it so.
     fillMenu(menu, tree, commands);
-    void app.restored.then(refresh);
+    mainMenu?.addMenu(menu, true, { rank: MENU_RANK });
   }
 };
