@@ -15,7 +15,9 @@ import uvicorn
 
 from despejado_services.app import create_app
 from despejado_services.config import ConfigError, ServiceConfig, load_config
+from despejado_services.engine import Engine
 from despejado_services.handlers.context import Services
+from despejado_services.language import FUNCTIONS, GEOMETRY, OPTIONAL
 from despejado_services.querying import QueryEngine
 from despejado_services.vosi.capabilities import Language
 
@@ -98,7 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         config = load_config(options.config)
-        serve(config, *open_engine(config.data))
+        engine = Engine(config.data)
+        try:
+            serve(config, engine, Language(GEOMETRY, FUNCTIONS, OPTIONAL))
+        finally:
+            engine.close()
     except ConfigError as problem:
         print(f"despejado-services: {problem}", file=sys.stderr)
         return 2

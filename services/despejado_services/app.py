@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from despejado_services.auth import HubTokens
+from despejado_services.catalog.store import StoreError
 from despejado_services.config import ServiceConfig
 from despejado_services.errors import ServiceError
 from despejado_services.handlers import home, jobs, problems, query, vosi
@@ -140,6 +141,7 @@ def create_app(config: ServiceConfig, engine: QueryEngine, language: Language) -
             AdqlError: problems.on_query_error,
             QueryError: problems.on_query_error,
             HTTPException: problems.on_http_error,
+            StoreError: problems.on_store_error,
             OSError: problems.on_storage_error,
             sqlite3.OperationalError: problems.on_storage_error,
             Exception: problems.on_unexpected,

@@ -148,7 +148,9 @@ class HubTokens:
             model = None
         if not isinstance(model, dict) or not isinstance(model.get("name"), str):
             return Unavailable("The hub's answer about this token could not be understood.")
-        if self._scope not in model.get("scopes", ()):
+        # a scope may be narrowed to the token's own user, who is the one who asks
+        enough = {self._scope, f"{self._scope}!user={model['name']}"}
+        if enough.isdisjoint(model.get("scopes", ())):
             return Forbidden(
                 f"This token may not query here: it lacks the scope {self._scope}. "
                 "Make one with that scope on the hub's token page (/hub/token).",

@@ -6,10 +6,50 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from despejado_services.errors import ParameterError
-from despejado_services.formats import fits, parquet, text, votable
+from despejado_services.formats import votable
 from despejado_services.models import ResultStream
 
 Writer = Callable[[ResultStream, str], Iterator[bytes]]
+"""Writes a result; the second argument is its query. Raises QueryError when the query fails."""
+
+
+# The writers load numpy and pyarrow (40 MB), which a service that nobody asks shall not need.
+
+
+def _binary2(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.votable_rows import write
+
+    return write(stream, query, binary=True)
+
+
+def _tabledata(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.votable_rows import write
+
+    return write(stream, query, binary=False)
+
+
+def _csv(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.text import write
+
+    return write(stream, delimiter=",")
+
+
+def _tsv(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.text import write
+
+    return write(stream, delimiter="\t")
+
+
+def _parquet(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.parquet import write
+
+    return write(stream, query)
+
+
+def _fits(stream: ResultStream, query: str) -> Iterator[bytes]:
+    from despejado_services.formats.fits import write
+
+    return write(stream)
 
 
 @dataclass(frozen=True)
@@ -25,30 +65,19 @@ class Format:
 
 
 BINARY2 = Format(
-    votable.CONTENT_TYPE,
-    ("votable", "votable/b2"),
-    "vot",
-    lambda stream, query: votable.write(stream, query, binary=True),
-    error_inside=True,
+    votable.CONTENT_TYPE, ("votable", "votable/b2"), "vot", _binary2, error_inside=True
 )
 TABLEDATA = Format(
     f"{votable.CONTENT_TYPE};serialization=TABLEDATA",
     ("votable/td",),
     "vot",
-    lambda stream, query: votable.write(stream, query, binary=False),
+    _tabledata,
     error_inside=True,
 )
-CSV = Format(
-    "text/csv;header=present", ("csv",), "csv", lambda stream, _: text.write(stream, delimiter=",")
-)
-TSV = Format(
-    "text/tab-separated-values",
-    ("tsv",),
-    "tsv",
-    lambda stream, _: text.write(stream, delimiter="\t"),
-)
-PARQUET = Format("application/vnd.apache.parquet", ("parquet",), "parquet", parquet.write)
-FITS = Format("application/fits", ("fits",), "fits", lambda stream, _: fits.write(stream))
+CSV = Format("text/csv;header=present", ("csv",), "csv", _csv)
+TSV = Format("text/tab-separated-values", ("tsv",), "tsv", _tsv)
+PARQUET = Format("application/vnd.apache.parquet", ("parquet",), "parquet", _parquet)
+FITS = Format("application/fits", ("fits",), "fits", _fits)
 
 FORMATS = (BINARY2, TABLEDATA, CSV, TSV, PARQUET, FITS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from despejado_services.formats.cells import arrow_type, canonical_batches
 from despejado_services.formats.votable import metadata_document
@@ -58,8 +59,6 @@ def write(stream: ResultStream, query: str) -> Iterator[bytes]:
 
     The VOTable document without data is in the key-value metadata, and says OVERFLOW there.
     """
-    from pyarrow import parquet  # 10 MB that an idle service does not need
-
     schema = pa.schema([_field(column) for column in stream.columns])
     batches = canonical_batches(stream.columns, iter(stream.batches), max_bytes=64 << 20)
     waiting: list[pa.RecordBatch] = [batch for batch in [next(batches, None)] if batch is not None]

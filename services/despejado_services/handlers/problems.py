@@ -16,7 +16,7 @@ from despejado_services.errors import NoRoom, ServiceError, Unavailable
 from despejado_services.formats.votable import CONTENT_TYPE, error_document
 from despejado_services.handlers.context import Services
 from despejado_services.models import AdqlError, QueryError, QueryTimeout, StoreBusy
-from despejado_services.uws.runner import DISK_FULL
+from despejado_services.uws.runner import DISK_FULL, STORE_CLOSED
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +70,12 @@ async def on_storage_error(request: Request, problem: Exception) -> Response:
         raise problem
     log.error("the disk is full: %s", problem)
     return refusal(NoRoom(DISK_FULL))
+
+
+async def on_store_error(request: Request, problem: Exception) -> Response:
+    """The catalogue cannot be opened: the operator's to mend."""
+    log.error("the catalogue cannot be opened: %s", problem)
+    return refusal(Unavailable(STORE_CLOSED))
 
 
 async def on_http_error(request: Request, problem: Exception) -> Response:

@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from despejado_services.catalog.store import StoreError
 from despejado_services.errors import ServiceError, TooMany
 from despejado_services.models import (
     AdqlError,
@@ -33,6 +34,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DISK_FULL = (
     "The disk of the service is full, so the result could not be kept; nothing of it was stored. "
     "Delete jobs that you no longer need, ask for fewer rows or columns, or tell the operator."
+)
+
+STORE_CLOSED = (
+    "The catalogue of the service cannot be opened, so nothing can be queried now. "
+    "Tell the operator; the service's log says which file and why."
 )
 
 
@@ -69,6 +75,9 @@ def end_of(problem: Exception, job: Job) -> _End | None:
         return _End(Phase.ABORTED, {"error": "The job was stopped on request."})
     if isinstance(problem, StoreBusy):
         return _End(Phase.ERROR, {"error": str(problem), "transient": 1})
+    if isinstance(problem, StoreError):
+        log.error("the catalogue cannot be opened: %s", problem)
+        return _End(Phase.ERROR, {"error": STORE_CLOSED, "transient": 1})
     if isinstance(problem, AdqlError | QueryError | ServiceError):
         return _End(Phase.ERROR, {"error": str(problem)})
     if isinstance(problem, OSError) and problem.errno in _FULL:
@@ -159,9 +168,9 @@ class JobRunner:
 
     def destroy(self, job_id: str) -> None:
         """Stop the job if it runs and forget everything about it."""
-        self._cancel(job_id)
         self._results.remove(job_id)  # first: on a full disk the store needs the room
         self._store.delete(job_id)
+        self._cancel(job_id)
         self._results.remove(job_id)  # what a worker finished in between
         with self._lock:
             self._unsaved.pop(job_id, None)
@@ -235,7 +244,7 @@ class JobRunner:
                 Phase.COMPLETED,
                 {"content_type": result.content_type, "size": result.size, "rows": result.rows},
             )
-        except (AdqlError, QueryError, ServiceError, OSError) as problem:
+        except (AdqlError, QueryError, ServiceError, StoreError, OSError) as problem:
             known = end_of(problem, job)
             if known is None:
                 raise

@@ -105,13 +105,8 @@ def _keys_of(table: str, rows: Iterable[Row]) -> list[Markup]:
     return [_foreign_key(group) for group in grouped.values()]
 
 
-def _table(name: str, attributes: Mapping[str, str], row: Row, found: TableSet | None) -> Markup:
-    """A table; without columns and keys when ``found`` is None."""
+def _table(name: str, attributes: Mapping[str, str], row: Row, found: TableSet) -> Markup:
     table = row["table_name"]
-    inner: list[Markup] = []
-    if found is not None:
-        inner += [_column(c) for c in found.columns if c["table_name"] == table]
-        inner += _keys_of(table, found.keys)
     return element(
         name,
         {**attributes, "type": row.get("table_type") or "table"},
@@ -119,7 +114,8 @@ def _table(name: str, attributes: Mapping[str, str], row: Row, found: TableSet |
             element("name", None, table),
             _optional("description", row.get("description")),
             _optional("utype", row.get("utype")),
-            *inner,
+            *(_column(c) for c in found.columns if c["table_name"] == table),
+            *_keys_of(table, found.keys),
         ),
     )
 
@@ -128,9 +124,8 @@ def _document(root: Markup) -> str:
     return f"{DECLARATION}{root.text}\n"
 
 
-def tableset_document(found: TableSet, *, columns: bool) -> str:
-    """All schemas and tables; ``columns`` is the request's detail=max."""
-    inside = found if columns else None
+def tableset_document(found: TableSet) -> str:
+    """All schemas and tables with their columns and keys."""
     schemas = [
         element(
             "schema",
@@ -140,7 +135,7 @@ def tableset_document(found: TableSet, *, columns: bool) -> str:
                 _optional("description", schema.get("description")),
                 _optional("utype", schema.get("utype")),
                 *(
-                    _table("table", {}, row, inside)
+                    _table("table", {}, row, found)
                     for row in found.tables
                     if row["schema_name"] == schema["schema_name"]
                 ),

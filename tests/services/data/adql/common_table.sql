@@ -1,0 +1,1 @@
+WITH "bright"("number", "m") AS (SELECT "stars"."hip" AS "hip", "stars"."mag" AS "mag" FROM "sample"."stars" AS "stars" WHERE ("stars"."mag" < 2)) SELECT "bright"."number" AS "number" FROM "bright" AS "bright" WHERE ("bright"."m" = (SELECT min("bright_2"."m") AS "min" FROM "bright" AS "bright_2")) LIMIT 101

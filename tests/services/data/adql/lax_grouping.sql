@@ -1,0 +1,1 @@
+SELECT any_value("a"."star_id") AS "star_id", any_value("a"."hip") AS "hip", max("b"."mag") AS "faintest" FROM "sample"."stars" AS "a" JOIN "sample"."stars" AS "b" ON ("a"."star_id" = "b"."star_id") GROUP BY "b"."star_id" HAVING (count(*) > 0) ORDER BY any_value("a"."mag") LIMIT 101

@@ -1,0 +1,1 @@
+SELECT "ObsCore"."obs_id" AS "obs_id" FROM "ivoa"."obscore" AS "ObsCore" WHERE adql_region_has("ObsCore"."_region_x", "ObsCore"."_region_y", "ObsCore"."_region_z", "ObsCore"."_region_r", "ObsCore"."_region_edges", adql_x(56.75e0, 24.12e0), adql_y(56.75e0, 24.12e0), adql_z(56.75e0, 24.12e0)) LIMIT 101

@@ -1,0 +1,1 @@
+SELECT "ObsCore"."obs_id" AS "obs_id" FROM "ivoa"."obscore" AS "ObsCore" WHERE adql_meet(0.5004226180131233e0, 0.7632713391042647e0, 0.40864907473634904e0, 0.0017453292519943296e0, CAST([] AS DOUBLE[]), "ObsCore"."_region_x", "ObsCore"."_region_y", "ObsCore"."_region_z", "ObsCore"."_region_r", "ObsCore"."_region_edges") LIMIT 101

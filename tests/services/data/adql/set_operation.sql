@@ -1,0 +1,1 @@
+(SELECT "stars"."hip" AS "hip" FROM "sample"."stars" AS "stars" LIMIT 5) UNION (SELECT "stars_2"."hip" AS "hip" FROM "sample"."stars" AS "stars_2" WHERE ("stars_2"."mag" < 1)) ORDER BY 1 LIMIT 101 OFFSET 2
