@@ -126,9 +126,11 @@ def _fill(table: Any, rows: bytes) -> None:
     target = table.array
     mask = target.mask
     for index, (layout, name) in enumerate(zip(layouts, target.dtype.names, strict=True)):
-        absent = (nulls[:, index // 8] & (0x80 >> index % 8)) != 0
         values = _values(columns[index], layout)
         target.data[name] = values
+        if layout.text is not None:  # no nulls among strings, as astropy has it (its issue 8995)
+            continue
+        absent = (nulls[:, index // 8] & (0x80 >> index % 8)) != 0
         mask[name] = absent.reshape(absent.shape + (1,) * (mask[name].ndim - 1))
         if target.dtype[name].base.kind in "fc":  # astropy takes NaN for null too
             mask[name] |= np.isnan(values)

@@ -76,8 +76,7 @@ def test_stars_are_marked_where_they_are(output: Path) -> None:
 
 def test_axes_colour_bar_and_title() -> None:
     view = show(star_field()[0])
-    bar = view.figure.axes[1]
-    assert bar.get_ylabel() == "electron"
+    assert drawn(view).colorbar.ax.get_ylabel() == "electron"
     assert view.axes.get_title() == "Test field"
     assert view.axes.coords[0].get_axislabel() == "Right ascension (ICRS)"
     assert view.axes.get_xlim() == (-0.5, 299.5)
@@ -145,7 +144,7 @@ def test_every_kind_of_image(tmp_path: Path) -> None:
     for kind in kinds:
         assert drawn(show(kind)).get_array().shape == (3, 4)
     assert show(hdu).axes.wcs.wcs.crval[0] == pytest.approx(ALCYONE.ra.deg)
-    assert show(hdu).figure.axes[1].get_ylabel() == "adu"
+    assert drawn(show(hdu)).colorbar.ax.get_ylabel() == "adu"
 
 
 @pytest.mark.parametrize(

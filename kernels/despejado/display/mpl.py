@@ -46,7 +46,7 @@ class MatplotlibBackend:
         figure = plt.figure(figsize=(7.0, 6.0), layout="constrained")
         axes = figure.add_subplot(projection=image.wcs)
         _draw(figure, axes, image)
-        marks = None if overlay is None else _mark(axes, image, overlay)
+        marks = None if overlay is None else _mark(figure, axes, image, overlay)
         ny, nx = image.data.shape
         axes.set_xlim(-0.5, nx - 0.5)
         axes.set_ylim(-0.5, ny - 0.5)
@@ -74,7 +74,7 @@ def _draw(figure: Any, axes: Any, image: SkyImage) -> None:
         norm=_norm(shown.compressed()),
         extent=(-0.5, nx_thin * step - 0.5, -0.5, ny_thin * step - 0.5),
     )
-    bar = figure.colorbar(drawn, ax=axes, pad=0.02)
+    bar = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0, 0.035, 1)))
     if image.unit is not None:
         bar.set_label(image.unit.to_string())
     if image.title:
@@ -108,7 +108,7 @@ def _norm(values: NDArray[Any]) -> ImageNormalize:
     return ImageNormalize(vmin=low, vmax=high, stretch=AsinhStretch(), clip=False)
 
 
-def _mark(axes: Any, image: SkyImage, overlay: SkyCoord) -> Any:
+def _mark(figure: Any, axes: Any, image: SkyImage, overlay: SkyCoord) -> Any:
     """Rings at the positions that are inside the image; the others are counted in the label."""
     ny, nx = image.data.shape
     with np.errstate(invalid="ignore"):
@@ -124,5 +124,5 @@ def _mark(axes: Any, image: SkyImage, overlay: SkyCoord) -> Any:
         linewidths=1.2,
         label=f"{int(inside.sum())} of {len(x)} positions are in the image",
     )
-    axes.legend(handles=[marks], loc="upper right", fontsize="small", framealpha=0.8)
+    figure.legend(handles=[marks], loc="outside lower center", fontsize="small", frameon=False)
     return marks
