@@ -163,4 +163,13 @@ if os.geteuid() == 0:
     c.LocalLabSpawner.identity_hook = identity
 for name, value in settings.get("spawner", {}).items():
     setattr(c.LocalLabSpawner, name, value)
+if "patience" in settings:
+    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": settings["patience"]}
+    c.Spawner.http_timeout = settings["patience"]
+if "stock" in settings:  # the peer of the benchmark
+    c.JupyterHub.spawner_class = "simple"
+    c.SimpleLocalProcessSpawner.home_dir_template = str(folder / "homes" / "{username}")
+    c.Spawner.cmd = [f"{settings['stock']}/bin/jupyterhub-singleuser"]
+    c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
+    c.Spawner.pre_spawn_hook = None
 sys.dont_write_bytecode = True
