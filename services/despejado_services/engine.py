@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from despejado_services.catalog.build import SAMPLE
 from despejado_services.catalog.metadata import Catalogue
 from despejado_services.catalog.store import Limits, Store
 from despejado_services.models import (
@@ -40,21 +41,14 @@ _AGAIN = 0.05  # seconds; an interrupt that comes before the query has begun is 
 class Engine:
     """Plans and runs queries over the tables in a data folder. Thread-safe."""
 
-    def __init__(self, data: Path, *, limits: Limits | None = None) -> None:
+    def __init__(self, data: Path, *, limits: Limits | None = None, sample: Path = SAMPLE) -> None:
         self._limits = limits or Limits()
-        self._store = Store(data, limits=self._limits)
+        self._store = Store(data, limits=self._limits, sample=sample)
 
     @property
     def catalogue(self) -> Catalogue:
         """Schemas, tables and columns, for VOSI tables; the same that TAP_SCHEMA holds."""
         return self._store.catalogue
-
-    @property
-    def functions(self) -> dict[str, str]:
-        """Signatures and descriptions of the user-defined functions, for the capabilities."""
-        from despejado_services.adql.functions import UDFS
-
-        return dict(UDFS)
 
     def prepare(self) -> None:
         """Build what the first query would otherwise have to wait for; blocking."""

@@ -84,16 +84,15 @@ def parse(query: str) -> tuple[exp.Expr, QueryText]:
         raise _unclosed(text) from error
     _check_tokens(found, text)
     try:
-        trees = [t for t in dialect.parser().parse(found, query) if t is not None]
+        trees = dialect.parser().parse(found, query)
     except ParseError as error:
         raise _syntax_error(error, found, text) from error
     except RecursionError as error:
         raise AdqlError("the query is nested too deeply") from error
-    if not trees:
+    tree = trees[0] if trees else None
+    if tree is None:
         raise AdqlError("the query is empty")
-    if len(trees) > 1:
-        raise text.error(trees[1], "there is more than one query; send one at a time")
-    return trees[0], text
+    return tree, text
 
 
 def _unclosed(text: QueryText) -> AdqlError:
@@ -114,6 +113,12 @@ def _check_tokens(found: list[Token], text: QueryText) -> None:
             first.start, f"a query begins with SELECT or WITH, not {first.text}", first.text
         )
     for token, following in zip(found, [*found[1:], None], strict=True):
+        if token.token_type == TokenType.SEMICOLON and following is not None:
+            raise text.error_at(
+                following.start,
+                "there is more than one query; send one at a time",
+                following.text,
+            )
         called = following is not None and following.token_type == TokenType.L_PAREN
         if token.token_type == TokenType.VAR:
             _check_word(token, called, text)
@@ -156,11 +161,11 @@ def _syntax_error(error: ParseError, found: list[Token], text: QueryText) -> Adq
     details = error.errors[0] if error.errors else {}
     line, column = details.get("line"), details.get("col")
     # sqlglot's column is that of the last character of the token
-    for token in found:
+    for before, token in zip([found[0], *found], found, strict=False):
         if token.line == line and token.col == column:
             description = str(details.get("description", ""))
             hint = ""
-            if token.text.upper() == "LIMIT":
+            if "LIMIT" in (token.text.upper(), before.text.upper()):
                 hint = "; ADQL has SELECT TOP n"
             elif description.startswith(("Expecting", "Expected")):
                 hint = f": {description[0].lower()}{description[1:]}"

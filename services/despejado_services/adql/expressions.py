@@ -24,6 +24,7 @@ from despejado_services.adql.shapes import (
 )
 from despejado_services.adql.text import QueryText, nearest
 from despejado_services.adql.units import UnitError, factor
+from despejado_services.models import Column
 
 ARITHMETIC: dict[type[exp.Expr], str] = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}
 COMPARISONS: dict[type[exp.Expr], str] = {
@@ -107,6 +108,8 @@ class Writer:
             return Value(f"(-{self.value(node.this).sql})")
         if type(node) in ARITHMETIC:
             left, right = self._number(node.this), self._number(node.expression)
+            if isinstance(node, exp.Mul):
+                left, right = self._wide(node.this, left), self._wide(node.expression, right)
             return Value(f"({left} {ARITHMETIC[type(node)]} {right})")
         if isinstance(node, exp.DPipe):
             return Value(f"({self.value(node.this).sql} || {self.value(node.expression).sql})")
@@ -123,7 +126,8 @@ class Writer:
         raise self._not_adql(node)
 
     def _not_adql(self, node: exp.Expr) -> Exception:
-        return self.text.error(node, f"{node.key.upper()} is not part of ADQL here")
+        what = "this operator" if isinstance(node, exp.Binary) else node.key.upper()
+        return self.text.error(node, f"{what} is not part of ADQL here")
 
     def _number(self, node: exp.Expr) -> str:
         value = self.value(node)
@@ -132,6 +136,14 @@ class Writer:
         if wrong or (isinstance(node, exp.Literal) and node.is_string):
             raise self.text.error(node, "a number is needed here, not a text")
         return value.sql
+
+    def _wide(self, node: exp.Expr, sql: str) -> str:
+        """Whole numbers with 64 bits, so that a product of two columns does not overflow."""
+        column = self._meta_of(node).column
+        whole = column is not None and column.datatype in ("unsignedByte", "short", "int")
+        if whole or (isinstance(node, exp.Literal) and node.name.isdigit()):
+            return f"CAST({sql} AS BIGINT)"
+        return sql
 
     def _literal(self, node: exp.Literal) -> str:
         text = node.name
@@ -413,7 +425,18 @@ class Writer:
         if name == "DISTANCE" and limit is not None:
             a, b = self.two_points(left)
             return predicates.distance_test(a, operator, b, limit)
-        return f"({self.value(left).sql} {operator} {self.value(right).sql})"
+        first, second = self.value(left), self.value(right)
+        self._check_comparable(first.meta.column, right)
+        self._check_comparable(second.meta.column, left)
+        return f"({first.sql} {operator} {second.sql})"
+
+    def _check_comparable(self, column: Column | None, other: exp.Expr) -> None:
+        if not isinstance(other, exp.Literal) or column is None or column.arraysize:
+            return
+        if other.is_string and column.datatype != "boolean":
+            raise self.text.error(
+                other, f"{column.name} is a number and cannot be compared with a text"
+            )
 
     def _in(self, node: exp.In) -> str:
         only(node, {"this", "expressions", "query"}, self.text)

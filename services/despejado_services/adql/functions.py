@@ -2,6 +2,7 @@
 
 Geometry has its own place (:mod:`.shapes`); CAST, COUNT and IN_UNIT are written in
 :mod:`.expressions`. Nothing outside these tables can be called.
+``despejado_services.language`` tells clients of those that go beyond the core.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ class Function:
     takes: Kind = "number"
     keeps_unit: bool = False
     unit: str | None = None
-    description: str = ""
 
     @property
     def counts(self) -> str:
@@ -65,12 +65,10 @@ SCALARS: dict[str, Function] = {
     "SCISQL_NANOJANSKYTOABMAG": Function(
         {1: "(31.4 - 2.5 * adql_log10({0}))"},
         unit="mag",
-        description="AB magnitude of a flux in nJy; null for fluxes that are not positive",
     ),
     "SCISQL_NANOJANSKYTOABMAGSIGMA": Function(
         {2: "(2.5 / ln(10) * {1} / nullif({0}, 0))"},
         unit="mag",
-        description="Error of the AB magnitude of a flux and its error in nJy",
     ),
 }
 
@@ -87,16 +85,3 @@ GEOMETRIC_NUMBERS = frozenset({"DISTANCE", "AREA", "COORD1", "COORD2"})
 OTHERS = frozenset({"COUNT", "COALESCE", "IN_UNIT", "COORDSYS", "IVO_HEALPIX_INDEX", "CAST"})
 
 ALL = frozenset(SCALARS) | frozenset(AGGREGATES) | SHAPES | PREDICATES | GEOMETRIC_NUMBERS | OTHERS
-
-UDFS: dict[str, str] = {
-    "scisql_nanojanskyToAbMag(flux DOUBLE) -> DOUBLE": SCALARS[
-        "SCISQL_NANOJANSKYTOABMAG"
-    ].description,
-    "scisql_nanojanskyToAbMagSigma(flux DOUBLE, fluxSigma DOUBLE) -> DOUBLE": SCALARS[
-        "SCISQL_NANOJANSKYTOABMAGSIGMA"
-    ].description,
-    "ivo_healpix_index(hpxOrder INTEGER, position POINT) -> BIGINT": (
-        "Index of the HEALPix pixel (nested scheme) of a table's main position"
-    ),
-}
-"""Signatures and descriptions for the service's capabilities (TAPRegExt 1.0 §2.3)."""

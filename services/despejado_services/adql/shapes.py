@@ -219,7 +219,7 @@ class ShapeReader:
         return None
 
     def _circle(self, node: exp.Expr, given: list[exp.Expr]) -> Area:
-        if len(given) == 2:
+        if len(given) == 2 and function_name(given[0]) in SHAPES:
             centre = self.point(given[0], "CIRCLE")
         elif len(given) == 3:
             centre = self._point(given[0], given[1])
@@ -233,7 +233,7 @@ class ShapeReader:
         return Area((part,), None, (centre, size), (centre.ra, centre.dec, size))
 
     def _box(self, node: exp.Expr, given: list[exp.Expr]) -> Area:
-        if len(given) == 3:
+        if len(given) == 3 and function_name(given[0]) in SHAPES:
             centre = self.point(given[0], "BOX").constant
         elif len(given) == 4:
             centre = self._point(given[0], given[1]).constant

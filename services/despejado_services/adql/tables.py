@@ -124,7 +124,9 @@ class TableReader:
     def _merge(
         self, name: exp.Identifier, left: list[Source], right: list[Source], side: str, scope: Scope
     ) -> str:
-        a, b = (self._one(name, sources, scope) for sources in (left, right))
+        earlier = [m for m in scope.merged if same(name, m.column.name)]
+        a = earlier[0] if earlier else self._one(name, left, scope)
+        b = self._one(name, right, scope)
         test = f"{a.sql} = {b.sql}"
         merged = b if side == "RIGHT" else a
         if side == "FULL":
@@ -135,9 +137,6 @@ class TableReader:
         return test
 
     def _one(self, name: exp.Identifier, sources: list[Source], scope: Scope) -> Found:
-        for merged in scope.merged:
-            if same(name, merged.column.name) and any(merged.source is s for s in sources):
-                return merged
         found = [
             Found(s.reference(c.physical), c, s)
             for s in sources

@@ -50,7 +50,8 @@ MACROS = (
     "adql_chord2(a1, a2, a3, b1, b2, b3) AS pow(a1 - b1, 2) + pow(a2 - b2, 2) + pow(a3 - b3, 2)",
     "adql_reach(r) AS 4 * pow(sin(least(r, pi()) / 2), 2)",
     f"adql_inside(e, px, py, pz, d) AS"
-    f" coalesce(list_bool_and([{_NORMAL} >= d for i in {_EDGES}]), e IS NOT NULL)",
+    f" coalesce(list_bool_and([{_NORMAL} >= d for i in {_EDGES}]),"
+    " CASE WHEN e IS NOT NULL THEN true END)",
     "adql_near_edge(e, px, py, pz, r) AS coalesce(list_bool_or(["
     f"adql_chord2(e[4+i*{EDGE}], e[5+i*{EDGE}], e[6+i*{EDGE}], px, py, pz) <= adql_reach(r)"
     f" OR (abs({_NORMAL}) <= sin(least(r, pi() / 2)) AND {_ALONG} >= 0 AND {_BACK} >= 0)"
