@@ -7,6 +7,7 @@ a folder for this lab only, and ``ABNORMAL_STARTUP*`` tell the lab extension wha
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -51,6 +52,7 @@ class Trouble:
 def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
     """Reset the environment if asked for, check the home, and change HOME if it cannot be used.
 
+    The user's Jupyter configuration is set aside for this start if it would end the server.
     Changes ``environment`` (HOME, ``ABNORMAL_STARTUP*``; ``RESET_USER_ENV`` is taken out, so that
     it happens once) and returns lines for the log.
     """
@@ -60,6 +62,9 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
         told += _reset_and_tell(Path(name))
     trouble = check_home(Path(name)) if name else Trouble(0, "EBADENV", "HOME is not set")
     if trouble is None:
+        if broken := broken_settings(Path(name)):
+            environment["JUPYTERHUB_DISABLE_USER_CONFIG"] = "1"
+            told.append(f"Your Jupyter configuration is not used: {broken[0]} is no JSON.")
         return told
     emergency = tempfile.mkdtemp(prefix="despejado-home-")
     environment |= {
@@ -72,6 +77,17 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
         "ABNORMAL_STARTUP_MESSAGE": trouble.message,
     }
     return [*told, f"The home folder cannot be used ({trouble.text}); HOME is {emergency}."]
+
+
+def broken_settings(home: Path) -> list[Path]:
+    """Jupyter's JSON files of the user that are no JSON: one of them would end the server."""
+    folder = home / ".jupyter"
+    files = [
+        *folder.glob("*.json"),
+        *folder.glob("*.d/*.json"),
+        *folder.glob("labconfig/*.json"),
+    ]
+    return [file for file in files if not _is_json(file)]
 
 
 def check_home(home: Path) -> Trouble | None:
@@ -123,6 +139,14 @@ def _reset_and_tell(home: Path) -> list[str]:
     if aside is None:
         return ["The environment was to be reset; there was nothing to move."]
     return [f"The environment was reset; your old files are in {aside}."]
+
+
+def _is_json(file: Path) -> bool:
+    try:
+        json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _write_test(home: Path) -> Trouble | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 _PREFIX = "ABNORMAL_STARTUP"
 _FREE_SPACE = (
     "Delete what you no longer need, for example old .user_env.* folders and large files: "
-    "in a terminal, `du -ah ~ | sort -h | tail -20` shows the largest.",
+    "`du -ah FOLDER | sort -h | tail -20` in a terminal shows the largest below a folder.",
 )
 _ADVICE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "EDQUOT": (

@@ -80,6 +80,30 @@ def write_runtime(folder: Path, lab_json: object) -> Path:
     return folder
 
 
+class Log:
+    """Follows what a process writes, to the end, so that the pipe never fills."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.lines: list[str] = []
+        self._new: Queue[str | None] = Queue()
+        self._process = process
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.lines.append(line)
+            self._new.put(line)
+        self._new.put(None)
+
+    def wait_for(self, words: str) -> None:
+        """Return when a line with these words comes."""
+        while (line := self._new.get(timeout=120)) is not None:
+            if words in line:
+                return
+        raise AssertionError(f"the process ended without {words!r}:\n" + "".join(self.lines))
+
+
 @dataclass(frozen=True)
 class Lab:
     """A running JupyterLab; ``home`` is also its root folder."""
@@ -88,7 +112,7 @@ class Lab:
     home: Path
     tutorials: Path
     process: subprocess.Popen[str]
-    log: list[str] = field(repr=False)
+    log: Log = field(repr=False)
 
     def client(self, token: str | None = TOKEN) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"token {token}"}
@@ -103,28 +127,11 @@ class Lab:
         shutil.rmtree(self.home / "notebooks", ignore_errors=True)
 
 
-def _free_port() -> int:
+def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _wait_until_running(process: subprocess.Popen[str], log: list[str]) -> None:
-    """Follow the server's log until it listens; goes on reading, so that the pipe never fills."""
-    seen: Queue[bool] = Queue()
-
-    def follow() -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            log.append(line)
-            if "is running at:" in line:
-                seen.put(True)
-        seen.put(False)
-
-    threading.Thread(target=follow, daemon=True).start()
-    if not seen.get(timeout=90):
-        raise AssertionError("JupyterLab ended before it listened:\n" + "".join(log))
 
 
 @contextlib.contextmanager
@@ -139,7 +146,7 @@ def running_lab(
     (settings / "notification.jupyterlab-settings").write_text(
         json.dumps({"checkForUpdates": False, "fetchNews": "false"})
     )
-    port = _free_port()
+    port = unused_port()
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
         "--ServerApp.port_retries=0",
@@ -162,7 +169,6 @@ def running_lab(
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
     }
-    log: list[str] = []
     process = subprocess.Popen(
         command,
         cwd=home,
@@ -172,7 +178,8 @@ def running_lab(
         text=True,
     )
     try:
-        _wait_until_running(process, log)
+        log = Log(process)
+        log.wait_for("is running at:")
         yield Lab(f"http://127.0.0.1:{port}", home, tutorials, process, log)
     finally:
         process.kill()

@@ -113,6 +113,7 @@ def test_the_badge_names_environment_and_size_and_opens_the_details(
     button = page.get_by_role("button", name="Weekly 2026_43 · Small")
     expect(button).to_be_visible()
     expect(button).to_have_attribute("title", re.compile("1 CPU, 3 GiB memory"))
+    expect(page.locator(".jp-LauncherCard", has_text="A first look")).to_be_visible()
     page.screenshot(path=output / "lab.png")
     button.click()
     dialog(page, "Environment of this lab")

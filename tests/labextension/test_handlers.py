@@ -45,7 +45,7 @@ def test_config_tells_what_lab_json_says(lab: Lab, hub: HubStandIn) -> None:
 def test_no_answer_and_no_log_holds_the_servers_token(lab: Lab) -> None:
     with lab.client() as client:
         answers = [client.get("config").text, client.post("exit").text]
-    assert HUB_TOKEN not in "".join([*answers, *lab.log])
+    assert HUB_TOKEN not in "".join([*answers, *lab.log.lines])
 
 
 def test_a_plain_jupyterlab_is_described_by_itself(plain_lab: Lab) -> None:

@@ -37,7 +37,7 @@ async function showDetails(
       packagesTitle: trans.__('Packages')
     }),
     buttons: [
-      Dialog.createButton({ label: trans.__('Copy Details'), actions: [COPY] }),
+      Dialog.cancelButton({ label: trans.__('Copy Details'), actions: [COPY] }),
       Dialog.okButton({ label: trans.__('Close') })
     ],
     defaultButton: 1

@@ -22,14 +22,14 @@ async function tell(
   trans: TranslationBundle
 ): Promise<void> {
   const buttons = [
-    Dialog.createButton({ label: trans.__('Copy Details'), actions: [COPY] }),
+    Dialog.cancelButton({ label: trans.__('Copy Details'), actions: [COPY] }),
     Dialog.okButton({ label: trans.__('Continue') })
   ];
   if (app.commands.isVisible(CommandIDs.exitWithoutSaving)) {
     buttons.splice(
       1,
       0,
-      Dialog.createButton({ label: trans.__('Exit'), actions: [EXIT] })
+      Dialog.cancelButton({ label: trans.__('Exit'), actions: [EXIT] })
     );
   }
   const result = await showDialog({

@@ -110,7 +110,7 @@ export class TutorialOpener {
       }),
       buttons: [
         Dialog.cancelButton(),
-        Dialog.createButton({
+        Dialog.cancelButton({
           label: trans.__('Replace With a Fresh One'),
           actions: [FRESH]
         }),
@@ -118,7 +118,7 @@ export class TutorialOpener {
       ],
       defaultButton: 2
     });
-    return result.button.accept ? (result.button.actions[0] ?? null) : null;
+    return result.button.actions[0] ?? null;
   }
 
   private async _tell(message: string): Promise<void> {
