@@ -80,6 +80,7 @@ def serve(config: ServiceConfig, engine: QueryEngine, language: Language) -> Non
             log_config=None,
             access_log=False,
             server_header=False,
+            headers=[("Server", "despejado-services")],
             proxy_headers=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         ),

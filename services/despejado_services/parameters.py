@@ -63,15 +63,16 @@ def maxrec_of(value: str | None, limits: Limits) -> int:
 
 
 def check(parameters: Mapping[str, str], limits: Limits) -> Format:
-    """Check every value that is present (not the ADQL). Raises a :class:`ServiceError`."""
+    """Check what is present, but for the language and the query itself.
+
+    A job with a wrong query or language is made all the same and ends in ERROR, as validators of
+    TAP expect; mistakes that no run could turn into a result are refused at once.
+    """
     if "UPLOAD" in parameters:
         raise NotOffered(UPLOAD_TEXT)
     request = parameters.get("REQUEST", "doQuery")
     if request.lower() != "doquery":
         raise ParameterError("REQUEST", request, "doQuery, or leave it out")
-    lang = parameters.get("LANG", "ADQL")
-    if lang.upper() not in LANGUAGES:
-        raise ParameterError("LANG", lang, " or ".join(LANGUAGES))
     maxrec_of(parameters.get("MAXREC"), limits)
     if "RESPONSEFORMAT" in parameters:  # the name of TAP 1.1 goes before that of TAP 1.0
         return choose_format(parameters["RESPONSEFORMAT"])
@@ -81,6 +82,9 @@ def check(parameters: Mapping[str, str], limits: Limits) -> Format:
 def tap_request(parameters: Mapping[str, str], limits: Limits) -> TapRequest:
     """The whole request. Raises a :class:`ServiceError` that names the parameter."""
     chosen = check(parameters, limits)
+    lang = parameters.get("LANG", "ADQL")
+    if lang.upper() not in LANGUAGES:
+        raise ParameterError("LANG", lang, " or ".join(LANGUAGES))
     query = parameters.get("QUERY", "")
     if not query.strip():
         raise MissingParameter("QUERY", "give the ADQL to run")

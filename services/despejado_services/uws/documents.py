@@ -15,7 +15,6 @@ _ROOT = {
     "xmlns:xlink": "http://www.w3.org/1999/xlink",
     "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
 }
-_INFO_SPACE = "urn:despejado:job"
 
 
 def _or_nil(name: str, value: str | None) -> Markup:
@@ -60,7 +59,8 @@ def _job_info(job: Job) -> Markup | None:
     known = {name: value for name, value in facts.items() if value is not None}
     if not known:
         return None
-    inner = [element(name, {"xmlns": _INFO_SPACE}, value) for name, value in known.items()]
+    # without a namespace: validators warn of one whose schema they do not know
+    inner = [element(name, None, value) for name, value in known.items()]
     return element("uws:jobInfo", None, lines(*inner))
 
 

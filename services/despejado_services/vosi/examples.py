@@ -29,7 +29,7 @@ EXAMPLES = (
         "The Pleiades",
         "Stars within one degree of the cluster's centre, the brightest (Alcyone) first.",
         "SELECT TOP 20 hip, ra, dec, mag, bv FROM sample.stars\n"
-        "WHERE CONTAINS(POINT(ra, dec), CIRCLE(56.75, 24.12, 1.0)) = 1\n"
+        "WHERE 1 = CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 56.75, 24.12, 1.0))\n"
         "ORDER BY mag",
     ),
     Example(
@@ -44,7 +44,7 @@ EXAMPLES = (
         "Images that show a position",
         "ObsCore rows whose outline contains the place in the sky.",
         "SELECT obs_id, access_url, t_min, em_min FROM ivoa.ObsCore\n"
-        "WHERE CONTAINS(POINT(56.75, 24.12), s_region) = 1",
+        "WHERE 1 = CONTAINS(POINT('ICRS', 56.75, 24.12), s_region)",
     ),
 )
 
