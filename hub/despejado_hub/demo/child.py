@@ -45,7 +45,7 @@ def pause_before(failures: int) -> float:
 
     The first comes at once: usually a process was killed and nothing is wrong with it.
     """
-    return 0.0 if failures <= 1 else min(0.25 * 2 ** (failures - 2), LONGEST_PAUSE)
+    return 0.0 if failures <= 1 else min(0.25 * 2 ** min(failures - 2, 10), LONGEST_PAUSE)
 
 
 def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
