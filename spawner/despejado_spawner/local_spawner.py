@@ -263,14 +263,20 @@ class LocalLabSpawner(TypedOptions, Spawner):
             self.ip, self.port = self._record.ip, self._record.port
 
     def clear_state(self) -> None:
-        """Forget the lab and remove its record and its secrets; its log is kept."""
+        """Forget the lab and remove its record and its secrets; its log is kept.
+
+        JupyterHub also calls this before a start. Should a lab that it has lost still run then,
+        its record stays, and the start ends it.
+        """
         super().clear_state()
         self._record = None
         self._process = None
         self.secrets = {}
         if self.state_dir:
-            remove_record(self.lab_folder)
-            remove_runtime(self.lab_folder / "runtime")
+            left = read_record(self.lab_folder)
+            if left is None or not left.alive():
+                remove_record(self.lab_folder)
+                remove_runtime(self.lab_folder / "runtime")
 
     async def get_url(self) -> str:
         """Where the lab answers, also when a killed hub had not written it down."""
@@ -426,7 +432,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
         """A lab of this name that runs although the hub does not know it would fight with ours."""
         record = read_record(self.lab_folder)
         if record is not None and record.alive():
-            self.log.warning("Ending a forgotten lab of %s (process %s)", self.name, record.pid)
+            self.log.warning("Ending a lost lab of %s (process %s)", self._log_name, record.pid)
             await end_lab(record, self.term_timeout)
 
     async def poll(self) -> int | None:

@@ -108,3 +108,13 @@ def test_a_full_home_loses_its_caches_before_it_is_given_up(
 )
 def test_each_trouble_has_its_advice(code: str, advice: str) -> None:
     assert advice in Trouble(getattr(errno, code), code, "text").message
+
+
+def test_jupyter_settings_that_are_no_json_are_set_aside_for_this_start(tmp_path: Path) -> None:
+    fill(tmp_path, ".jupyter/jupyter_server_config.d")
+    environment = {"HOME": str(tmp_path)}
+    (tmp_path / ".jupyter" / "good.json").write_text("{}")
+    assert prepare_home(environment) == []
+    (tmp_path / ".jupyter" / "jupyter_server_config.d" / "bad.json").write_text("[")
+    assert "bad.json is no JSON" in prepare_home(environment)[0]
+    assert environment["JUPYTERHUB_DISABLE_USER_CONFIG"] == "1"

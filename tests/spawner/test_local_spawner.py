@@ -245,6 +245,45 @@ def test_a_lab_that_died_while_the_hub_was_away_is_not_taken_for_running(
     assert psutil.Process(os.getpid()).is_running()
 
 
+def test_a_lab_that_the_hub_has_lost_is_ended_by_the_next_start(make_hub: MakeHub) -> None:
+    hub = make_hub()
+    hub.add_user("rachel")
+    hub.spawn("rachel")
+    lost = psutil.Process(hub.record("rachel")["pid"])
+    hub.kill()
+    (hub.folder / "hub.sqlite").unlink()
+    hub.start()
+    hub.add_user("rachel")
+    assert hub.spawn("rachel")["ready"]
+    assert gone(lost)
+    assert hub.record("rachel")["pid"] != lost.pid
+
+
+def test_broken_user_configuration_does_not_break_the_server(hub: LocalHub, user: str) -> None:
+    hub.spawn(user)
+    home = hub.state / "homes" / user
+    for name, text in {
+        ".jupyter/jupyter_server_config.py": "this is no Python\n",
+        ".jupyter/jupyter_server_config.json": "{nor is this JSON",
+        ".jupyter/jupyter_config.py": "raise RuntimeError('no')\n",
+        ".jupyter/jupyter_server_config.d/bad.json": "[",
+        ".jupyter/labconfig/page_config.json": "{",
+        ".local/lib/python3.11/site-packages/tornado.py": "raise ImportError('no')\n",
+    }.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    owner = home.stat()
+    for path in home.rglob("*"):
+        os.chown(path, owner.st_uid, owner.st_gid)
+    with hub.client() as client:
+        client.delete(f"/users/{user}/server")
+        wait_until(lambda: client.get(f"/users/{user}").json()["pending"] is None)
+    assert hub.spawn(user)["ready"]
+    headers = {"Authorization": f"token {user_token(hub, user)}"}
+    url = server_url(hub.record(user), user)
+    assert httpx.get(f"{url}/lab", headers=headers, timeout=30).status_code == 200
+
+
 def test_a_lab_that_dies_is_noticed_at_once(hub: LocalHub, user: str) -> None:
     hub.spawn(user)
     psutil.Process(hub.record(user)["pid"]).kill()
