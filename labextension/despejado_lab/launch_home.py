@@ -67,7 +67,7 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
             told.append(f"Your Jupyter configuration is not used: {broken[0]} is no JSON.")
         return told
     emergency = tempfile.mkdtemp(prefix="despejado-home-")
-    environment |= {
+    changed = {
         "HOME": emergency,
         "JUPYTERHUB_ROOT_DIR": emergency,
         "ABNORMAL_STARTUP": "TRUE",
@@ -76,6 +76,7 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
         "ABNORMAL_STARTUP_ERRORCODE": trouble.code,
         "ABNORMAL_STARTUP_MESSAGE": trouble.message,
     }
+    environment.update(changed)
     return [*told, f"The home folder cannot be used ({trouble.text}); HOME is {emergency}."]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import aclosing
 
 from despejado_spawner.environments import (
     BuildProgress,
@@ -48,16 +47,17 @@ async def _follow_build(store: EnvironmentStore, tag: str, progress: SpawnProgre
     title = choice.title if choice else tag
     expected = choice.expected_seconds if choice else None
     progress.tell(Phase.QUEUED, f"{title} is not on this machine yet.", expected_seconds=expected)
-    async with aclosing(store.build(tag)) as steps:
-        async for step in steps:
-            if step.state == "failed":
-                raise EnvironmentFailed(_failure(title, step))
+    step = None
+    async for step in store.build(tag):
+        if step.state == "building":
             progress.tell(
                 Phase.ENVIRONMENT,
                 f"Preparing {title}: {step.message}{_left(choice, step)}",
                 fraction=step.fraction or 0.0,
                 expected_seconds=expected,
             )
+    if step is not None and step.state == "failed":
+        raise EnvironmentFailed(_failure(title, step))
 
 
 def _failure(title: str, step: BuildProgress) -> str:
@@ -69,7 +69,7 @@ def _failure(title: str, step: BuildProgress) -> str:
 
 
 def _left(choice: EnvironmentChoice | None, step: BuildProgress) -> str:
-    if choice is None or not choice.expected_seconds or step.state != "building":
+    if choice is None or not choice.expected_seconds:
         return ""
     gone = (step.updated - step.started).total_seconds()
     left = choice.expected_seconds - gone

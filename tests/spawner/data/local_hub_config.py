@@ -1,11 +1,13 @@
 """JupyterHub configuration of the tests' hub; settings come from a JSON file in its folder."""
 
+import asyncio
 import json
 import os
 import sys
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from despejado_spawner.environments import (
     BuildProgress,
@@ -13,12 +15,13 @@ from despejado_spawner.environments import (
     EnvironmentChoice,
     EnvironmentStore,
 )
+from despejado_spawner.environments.models import BuildState, EnvironmentKind
 from despejado_spawner.local_spawner import LocalLabSpawner
 from despejado_spawner.models import Group, Identity
 from jupyterhub.proxy import Proxy
 from traitlets import Dict, default
 
-c = get_config()  # noqa: F821
+c: Any = globals()["get_config"]()
 folder = Path(os.environ["TEST_HUB_FOLDER"])
 settings = json.loads((folder / "settings.json").read_text())
 
@@ -29,18 +32,18 @@ class NoProxy(Proxy):
     should_start = False
     routes = Dict()
 
-    async def add_route(self, routespec, target, data):
+    async def add_route(self, routespec: str, target: str, data: object) -> None:
         self.routes[routespec] = {"routespec": routespec, "target": target, "data": data}
 
-    async def delete_route(self, routespec):
+    async def delete_route(self, routespec: str) -> None:
         self.routes.pop(routespec, None)
 
-    async def get_all_routes(self):
+    async def get_all_routes(self) -> dict[str, Any]:
         return self.routes
 
 
-def environment(tag, title, kind, prefix):
-    prefix = Path(prefix)
+def environment(tag: str, title: str, kind: EnvironmentKind, folder: str) -> Environment:
+    prefix = Path(folder)
     return Environment(
         tag=tag,
         title=title,
@@ -58,18 +61,18 @@ def environment(tag, title, kind, prefix):
 class TwoEnvironments(EnvironmentStore):
     """Real virtual environments under the store's interface; one tag builds until told."""
 
-    made: ClassVar = {
+    made: ClassVar[dict[str, Environment]] = {
         "ui": environment("ui", "JupyterLab", "ui", settings["ui"]),
         "plain": environment("plain", "Plain", "kernel", settings["kernel"]),
     }
 
-    def resolve(self, name):
+    def resolve(self, name: str) -> str:
         return "plain" if name == "recommended" else name
 
-    def ready(self, tag):
+    def ready(self, tag: str) -> Environment | None:
         return self.made.get(tag)
 
-    def choices(self):
+    def choices(self) -> list[EnvironmentChoice]:
         return [
             EnvironmentChoice("plain", "Plain", True, "ready"),
             EnvironmentChoice(
@@ -78,19 +81,17 @@ class TwoEnvironments(EnvironmentStore):
             EnvironmentChoice("w_2026_42", "Weekly 2026_42", False, "absent"),
         ]
 
-    async def build(self, tag):
-        import asyncio
-
+    async def build(self, tag: str) -> AsyncIterator[BuildProgress]:
         started = datetime.now(UTC)
 
-        def step(state, phase, fraction, message, reason=None):
+        def step(state: BuildState, message: str, reason: str | None = None) -> BuildProgress:
             return BuildProgress(
-                tag, phase, fraction, message, state, 1, started, datetime.now(UTC), reason
+                tag, "downloading", 0.4, message, state, 1, started, datetime.now(UTC), reason
             )
 
-        yield step("building", "downloading", 0.4, "downloading 120 MB")
+        yield step("building", "downloading 120 MB")
         if tag == "w_2026_42":
-            yield step("failed", "downloading", 0.4, "failed", "no answer from the index")
+            yield step("failed", "failed", "no answer from the index")
             return
         (folder / "building").touch()
         try:
@@ -101,11 +102,11 @@ class TwoEnvironments(EnvironmentStore):
 
 class TestSpawner(LocalLabSpawner):
     @default("environment_store")
-    def _store(self):
+    def _store(self) -> EnvironmentStore:
         return TwoEnvironments(Path(settings["state"]) / "environments")
 
 
-def identity(spawner):
+def identity(spawner: Any) -> Identity:
     uid = 5000 + sum(spawner.user.name.encode()) % 1000
     return Identity(
         spawner.user.name,
@@ -153,7 +154,7 @@ c.LocalLabSpawner.discovery = {
 }
 
 
-def give_token(spawner):
+def give_token(spawner: Any) -> None:
     spawner.secrets["token"] = "data-token"
     (folder / "hook-ran").touch()
 
