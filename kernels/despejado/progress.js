@@ -1,6 +1,7 @@
 // @ts-check
 // Progress of one query: phase, elapsed time, rows, and a button that aborts the job.
 
+/** @type {Record<string, string>} */
 const WORDS = {
   PENDING: "Waiting to start",
   QUEUED: "Queued",
@@ -26,7 +27,15 @@ const add = (tag, name, parent) => {
   return node;
 };
 
-/** @param {{model: any, el: HTMLElement}} context */
+/**
+ * What the kernel says of the query (the traits of QueryProgress).
+ * @typedef {{phase: string, started: number, seconds: number | null, rows: number | null,
+ *   note: string, aborting: boolean}} State
+ * @typedef {{get: <K extends keyof State>(name: K) => State[K], send: (content: object) => void,
+ *   on: (event: string, call: () => void) => void, off: (event: string, call: () => void) => void}} Model
+ */
+
+/** @param {{model: Model, el: HTMLElement}} context */
 function render({ model, el }) {
   const root = add("div", "despejado-query", el);
   root.setAttribute("role", "group");
