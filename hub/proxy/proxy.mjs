@@ -88,6 +88,10 @@ const proxy = new Proxy({
   xfwd: true,
 });
 
+// A browser that drops a WebSocket while its lab writes to it (EPIPE, ECONNRESET) is everyday life. Where
+// nobody listens, http-proxy throws, and one closed laptop would end everybody's connections.
+proxy.proxy.on("error", (error) => log.info("A connection broke off: %s", error.code ?? error.message));
+
 const [host, ...others] = config.hosts;
 listen(proxy.apiServer, config.api_port, "127.0.0.1", "its API");
 listen(proxy.proxyServer, config.port, host, "the public port");

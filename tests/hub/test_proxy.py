@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -136,6 +138,39 @@ def test_event_stream_arrives_event_by_event(proxy: Proxy) -> None:
         assert next(lines) == "data: first"
         Upstream.first_was_read.set()
         assert next(lines) == "data: second"
+
+
+def test_dropped_websockets_do_not_end_the_proxy(proxy: Proxy) -> None:
+    """Laptops close while their lab still writes: one connection is lost, not everybody's."""
+    with socket.create_server(("127.0.0.1", 0)) as lab:
+        target = {"target": f"http://127.0.0.1:{lab.getsockname()[1]}"}
+        httpx.post(f"{proxy.api}/user/ws", headers=proxy.headers, json=target)
+        for _ in range(20):
+            _drop_websocket(proxy, lab)
+    httpx.delete(f"{proxy.api}/user/ws", headers=proxy.headers)
+    assert httpx.get(f"{proxy.url}/hub/login").text == "/hub/login"
+
+
+def _drop_websocket(proxy: Proxy, lab: socket.socket) -> None:
+    """Open a WebSocket through the proxy, reset it, and let the lab go on writing."""
+    client = socket.create_connection(("127.0.0.1", proxy.configuration["port"]))
+    client.sendall(
+        b"GET /user/ws/channels HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n\r\n"
+    )
+    accepted, _ = lab.accept()
+    with accepted:
+        accepted.recv(65536)
+        accepted.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
+        assert client.recv(65536).startswith(b"HTTP/1.1 101")
+        reset = struct.pack("ii", 1, 0)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        client.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(50):
+                accepted.sendall(b"x" * 65536)
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="this machine has no IPv6")
