@@ -174,11 +174,11 @@ class QueryRun:
 
     def _poll(self, url: str) -> Progress:
         """Report phases until one that does not change by itself, and return that."""
-        phase = "QUEUED"
+        phase = ""
         lost: float | None = None
         pause = 0.1
         while not self._stop.is_set():
-            asked = time.monotonic()
+            asked, before = time.monotonic(), phase
             try:
                 phase, lost, note = self._ask(url, phase), None, ""
             except (ServiceUnavailable, requests.ConnectionError, requests.Timeout):
@@ -188,8 +188,9 @@ class QueryRun:
                 note = "The service does not answer; the job is kept there. Waiting for it."
             if phase in FINAL or phase == "PENDING":
                 break
-            self._updates.put(Progress(phase, url, note=note))
-            if time.monotonic() - asked < pause:  # down, or WAIT is not known there: be polite
+            self._updates.put(Progress(phase or "PENDING", url, note=note))
+            quick = time.monotonic() - asked < pause
+            if quick and phase == before:  # down, or WAIT is not known there: be polite
                 self._stop.wait(pause)
                 pause = min(2.0, pause * 1.3)
         return Progress(phase, url)
@@ -198,7 +199,7 @@ class QueryRun:
         """The phase as soon as it is another one (UWS 1.1: WAIT), or after a while."""
         answer = self._service.session.get(
             url,
-            params={"WAIT": str(LONG_POLL_SECONDS), "PHASE": phase},
+            params={"WAIT": str(LONG_POLL_SECONDS), **({"PHASE": phase} if phase else {})},
             timeout=LONG_POLL_SECONDS + 10,
         )
         answer.raise_for_status()
