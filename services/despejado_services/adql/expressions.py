@@ -36,6 +36,10 @@ _CONDITIONS = (
     exp.Exists,
 )  # fmt: skip
 _BIGGEST = 2**63 - 1
+_OTHER_COUNTS = {
+    "COALESCE": "1 or more", "COORD1": "1", "COORD2": "1", "AREA": "1", "COORDSYS": "1",
+    "IVO_HEALPIX_INDEX": "2 or 3",
+}  # fmt: skip
 
 Subquery = Callable[[exp.Expr, Scope], tuple[str, int]]
 """Writes a query inside a scope: its SQL and the number of its columns."""
@@ -126,6 +130,8 @@ class Writer:
         raise self._not_adql(node)
 
     def _not_adql(self, node: exp.Expr) -> Exception:
+        if isinstance(node, exp.Concat):
+            return self.text.error(node, "two texts follow each other; put || between them")
         what = "this operator" if isinstance(node, exp.Binary) else node.key.upper()
         return self.text.error(node, f"{what} is not part of ADQL here")
 
@@ -252,7 +258,7 @@ class Writer:
 
     def _argument_count(self, node: exp.Anonymous, wanted: str) -> Exception:
         return self.text.error(
-            node, f"{node.name.upper()} takes {wanted} arguments, not {len(node.expressions)}"
+            node, f"{node.name.upper()} takes {wanted} argument(s), not {len(node.expressions)}"
         )
 
     def _aggregate(self, name: str, node: exp.Anonymous) -> Value:
@@ -263,7 +269,7 @@ class Writer:
         if len(given) == 1 and isinstance(given[0], exp.Distinct):
             given, distinct = given[0].expressions, "DISTINCT "
         if len(given) != 1:
-            raise self._argument_count(node, "one")
+            raise self._argument_count(node, "1")
         self._in_aggregate = True
         try:
             if name == "COUNT":
@@ -305,7 +311,7 @@ class Writer:
             return Value("'ICRS'")
         if name == "IVO_HEALPIX_INDEX" and len(given) in (2, 3):
             return self._healpix(node)
-        raise self._argument_count(node, "other")
+        raise self._argument_count(node, _OTHER_COUNTS[name])
 
     def _in_unit(self, node: exp.Anonymous) -> Value:
         given = node.expressions

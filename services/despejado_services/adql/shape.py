@@ -14,6 +14,7 @@ _SELECT_PARTS = frozenset(
 _SET_PARTS = frozenset(
     {"this", "expression", "distinct", "order", "limit", "offset", "with_", "by_name"}
 )
+_MANY = 2**31 - 1
 _TYPES = {
     exp.DType.CHAR: "VARCHAR",
     exp.DType.VARCHAR: "VARCHAR",
@@ -86,6 +87,8 @@ def only(node: exp.Expr, allowed: frozenset[str] | set[str], text: QueryText) ->
 
 def whole_number(node: exp.Expr | None, what: str, text: QueryText) -> int:
     if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
+        if int(node.name) > _MANY:
+            raise text.error(node, f"{what} cannot be larger than {_MANY}")
         return int(node.name)
     if node is None:
         raise text.error_at(0, f"{what} needs a whole number")

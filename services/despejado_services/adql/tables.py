@@ -191,6 +191,8 @@ class TableReader:
         return source
 
     def _table(self, node: exp.Table, scope: Scope) -> Source:
+        if node.args.get("catalog") is not None:
+            raise self._text.error(node, "a table name has at most a schema and a table")
         only(node, {"this", "db", "alias", "joins"}, self._text)
         name, schema = node.this, node.args.get("db")
         alias = self._alias(node)
