@@ -7,21 +7,27 @@ key ``despejado``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .errors import BadDiscovery, RepositoryMissing, UnknownName, did_you_mean
 
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a data set: its address, and those of its versions by name."""
+    """One service of a data set: its address, and those of its versions by name.
+
+    ``external``: it belongs to somebody else, who must not be given the platform's token.
+    """
 
     url: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    external: bool = False
 
     @property
     def urls(self) -> tuple[str, ...]:
         """Every address at or below which a token may be sent."""
+        if self.external:
+            return ()
         return (self.url, *self.versions.values())
 
 
@@ -96,9 +102,13 @@ def parse_discovery(document: object, source: str) -> Discovery:
     root = reader.mapping(document, "the document")
     datasets = reader.mapping(root.get("datasets", {}), "datasets")
     ours = reader.mapping(root.get("despejado") or {}, "despejado")
+    elsewhere = reader.mapping(ours.get("external_services") or {}, "despejado.external_services")
     return Discovery(
         source=source,
-        datasets={name: reader.dataset(name, value) for name, value in datasets.items()},
+        datasets={
+            name: reader.dataset(name, value, elsewhere.get(name))
+            for name, value in datasets.items()
+        },
         default_dataset=reader.text(ours.get("default_dataset"), "despejado.default_dataset"),
         hub_url=reader.text(ours.get("hub_url"), "despejado.hub_url"),
         firefly_url=reader.text(ours.get("firefly_url"), "despejado.firefly_url"),
@@ -121,16 +131,21 @@ class _Reader:
             return value or None
         raise self._wrong(key, "text or null", value)
 
-    def dataset(self, name: str, value: object) -> Dataset:
-        key = f"datasets.{name}"
+    def dataset(self, name: str, value: object, external: object) -> Dataset:
+        key, external_key = f"datasets.{name}", f"despejado.external_services.{name}"
         fields = self.mapping(value, key)
         services = self.mapping(fields.get("services") or {}, f"{key}.services")
+        others = self.mapping(external or {}, external_key)
         return Dataset(
             name=name,
             butler_config=self.text(fields.get("butler_config"), f"{key}.butler_config"),
             services={
                 service: self._service(entry, f"{key}.services.{service}")
                 for service, entry in services.items()
+            }
+            | {
+                service: replace(self._service(entry, f"{external_key}.{service}"), external=True)
+                for service, entry in others.items()
             },
         )
 

@@ -258,7 +258,8 @@ def service_of(platform: Platform, dataset: Dataset) -> TapService:
     """The TAP service of one data set of a platform. The token goes to the addresses of that
     data set only."""
     service = dataset.service("tap")
-    platform.tokens.token()  # say now that there is none, not at the first query
+    if not service.external:
+        platform.tokens.token()  # say now that there is none, not at the first query
     allowed = [url for each in dataset.services.values() for url in each.urls]
     auth = TokenAuth(platform.tokens.token, allowed)
     return TapService(service.url, PlatformSession(auth, platform.discovery.hub_url))

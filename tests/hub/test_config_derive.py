@@ -78,7 +78,13 @@ def test_people_outside_get_addresses_they_reach() -> None:
     document = derive.public_discovery_document(Platform.model_validate(FULL), RUNTIME)
     sample = document["datasets"]["sample"]["services"]["tap"]["url"]
     assert sample == "https://sky.example.org/lab/services/tap"
-    assert document["datasets"]["sky"]["services"]["tap"]["url"] == "https://data.example.org/tap"
+
+
+def test_another_archives_tap_stands_where_no_token_is_sent() -> None:
+    document = derive.discovery_document(Platform.model_validate(FULL), RUNTIME)
+    assert document["datasets"]["sky"]["services"] == {}
+    external = document["despejado"]["external_services"]
+    assert external == {"sky": {"tap": {"url": "https://data.example.org/tap"}}}
 
 
 def test_a_platform_without_tap_has_no_service_configuration() -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import despejado
 import pytest
 import pyvo
-from despejado.errors import QueryError
+from despejado.errors import DespejadoError, QueryError
 from despejado.service import TapQueryError, tables_in
 
-from .conftest import StandIn
+from .conftest import TOKEN, StandIn
 
 
 def test_rows_come_with_units(lab: Path) -> None:
@@ -113,3 +114,19 @@ def test_sample_lists_tables(lab: Path) -> None:
 )
 def test_tables_of_a_query(query: str, tables: list[str]) -> None:
     assert tables_in(query) == tables
+
+
+def test_another_archive_is_asked_without_the_platforms_token(
+    lab: Path, service: StandIn, other_service: StandIn
+) -> None:
+    """An operator may list another archive's TAP; it must not learn who may do what here."""
+    file = lab / "discovery" / "v1.json"
+    document = json.loads(file.read_text())
+    document["despejado"]["external_services"] = {"empty": {"tap": {"url": other_service.url}}}
+    file.chmod(0o644)
+    file.write_text(json.dumps(document))
+    with pytest.raises(DespejadoError):
+        despejado.tap("empty").search("SELECT * FROM sample.stars")
+    assert {request.authorization for request in other_service.requests} == {None}
+    despejado.tap("sample").search("SELECT * FROM sample.stars")
+    assert service.requests[-1].authorization == f"Bearer {TOKEN}"

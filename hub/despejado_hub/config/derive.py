@@ -96,14 +96,19 @@ def public_discovery_document(platform: Platform, runtime: Runtime) -> dict[str,
 
 def _discovery(platform: Platform, runtime: Runtime, tap: str, hub: str) -> dict[str, Any]:
     datasets: dict[str, Any] = {}
+    external: dict[str, Any] = {}
     for name, dataset in platform.datasets.items():
         entry: dict[str, Any] = {}
         repository = dataset_repository(dataset, runtime)
         if repository is not None:
             entry["butler_config"] = repository
         entry["services"] = {}
-        if dataset.tap is not None:
-            entry["services"]["tap"] = {"url": tap if dataset.tap == BUILT_IN else dataset.tap}
+        if dataset.tap == BUILT_IN:
+            entry["services"]["tap"] = {"url": tap}
+        elif dataset.tap is not None:
+            # Clients send the platform's token to whatever stands under "services": another
+            # archive's address must not stand there.
+            external[name] = {"tap": {"url": dataset.tap}}
         datasets[name] = entry
     return {
         "datasets": datasets,
@@ -112,6 +117,7 @@ def _discovery(platform: Platform, runtime: Runtime, tap: str, hub: str) -> dict
         "despejado": {
             "hub_url": hub,
             "default_dataset": platform.first_dataset,
+            "external_services": external,
             "firefly_url": None if platform.firefly is None else platform.firefly.url,
         },
     }
