@@ -17,6 +17,20 @@ SECRET_MODE = 0o400
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
 
 
+SETTING_DEFAULTS = {
+    # The platform says what is new; a lab asks nobody outside.
+    "@jupyterlab/apputils-extension:notification": {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+    },
+    # Long notebooks scroll badly with the other modes (what Rubin's labs use as well).
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "defer"},
+    "@jupyterlab/docmanager-extension:plugin": {
+        "defaultViewers": {"markdown": "Markdown Preview"},
+    },
+}
+"""Defaults of JupyterLab's settings; what a user chooses goes before them."""
+
 def build_process(plan: LabPlan) -> LabProcess:
     """The process of a lab: command, variables, files, and as whom.
 
@@ -53,6 +67,10 @@ def lab_files(plan: LabPlan, variables: dict[str, str]) -> Iterator[LabFile]:
     yield LabFile(runtime / "group", group_file(plan.identity, plan.base_group))
     yield LabFile(
         runtime / "jupyter" / "kernels" / KERNEL_NAME / "kernel.json", _json(kernel_spec(plan))
+    )
+    yield LabFile(
+        runtime / "jupyter-config" / "labconfig" / "default_setting_overrides.json",
+        _json(SETTING_DEFAULTS),
     )
     for name, value in sorted(plan.secrets.items()):
         if not _FILE_NAME.fullmatch(name) or name == "netrc":

@@ -60,6 +60,7 @@ def _decided(plan: LabPlan) -> dict[str, str]:
         "NUBLADO_RUNTIME_MOUNTS_DIR": runtime,
         "NETRC": f"{runtime}/secrets/netrc",
         "JUPYTER_PATH": f"{runtime}/jupyter",
+        "JUPYTER_CONFIG_PATH": f"{runtime}/jupyter-config",
         "JUPYTERHUB_ROOT_DIR": str(plan.home),
         "JUPYTERHUB_DEFAULT_URL": plan.default_url,
         "JUPYTER_IMAGE": plan.image.tag,

@@ -84,6 +84,7 @@ def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, outpu
     check_plots(cells)
     page.locator(".jp-RenderedImage img").nth(2).scroll_into_view_if_needed()
     page.screenshot(path=output / "6-plots.png")
+    expect(page.get_by_text("Jupyter news")).to_have_count(0)
 
 
 def check_science(cells: list[dict]) -> None:
