@@ -271,9 +271,14 @@ def _handler(service: StandIn) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error here; what else went wrong is seen by the client."""
+
+
 def serve() -> Iterator[StandIn]:
     service = StandIn()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
+    server = _Server(("127.0.0.1", 0), _handler(service))
     server.daemon_threads = True
     service.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

@@ -204,6 +204,13 @@ def test_file_that_is_not_fits(tmp_path: Path) -> None:
         show(file)
 
 
+def test_table_files(tmp_path: Path) -> None:
+    table = Table({"x": [1, 2]})
+    for name, form in (("t.ecsv", "ascii.ecsv"), ("t.vot", "votable"), ("t.fits", "fits")):
+        table.write(tmp_path / name, format=form)
+        assert list(show(tmp_path / name).table["x"]) == [1, 2]
+
+
 def test_overlay_needs_a_wcs_and_positions() -> None:
     with pytest.raises(CannotShow, match=r"celestial\s+WCS"):
         show(np.zeros((3, 3)), overlay=ALCYONE)

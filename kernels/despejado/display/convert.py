@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FITS = (".fits", ".fit", ".fts", ".fz", ".gz")
-_TABLES = (".vot", ".xml", ".ecsv", ".csv", ".parquet")
+_TABLES = (".vot", ".xml", ".ecsv", ".csv")
 _PAIRS = (
     ("ra", "dec"),
     ("coord_ra", "coord_dec"),

@@ -43,7 +43,7 @@ class MatplotlibBackend:
     def show_image(self, image: SkyImage, overlay: SkyCoord | None) -> ImageView:
         """Draw an image with zscale limits and asinh stretch, bad pixels in a colour of their
         own, and the positions of ``overlay`` as rings."""
-        figure = plt.figure(figsize=(7.0, 6.0), layout="constrained")
+        figure = plt.figure(figsize=(7.0, 6.0), layout="compressed")
         axes = figure.add_subplot(projection=image.wcs)
         _draw(figure, axes, image)
         marks = None if overlay is None else _mark(figure, axes, image, overlay)
@@ -74,7 +74,7 @@ def _draw(figure: Any, axes: Any, image: SkyImage) -> None:
         norm=_norm(shown.compressed()),
         extent=(-0.5, nx_thin * step - 0.5, -0.5, ny_thin * step - 0.5),
     )
-    bar = figure.colorbar(drawn, cax=axes.inset_axes((1.02, 0, 0.035, 1)))
+    bar = figure.colorbar(drawn, ax=axes, pad=0.02)
     if image.unit is not None:
         bar.set_label(image.unit.to_string())
     if image.title:
