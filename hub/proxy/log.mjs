@@ -5,6 +5,11 @@ import { format } from "node:util";
 
 const LEVELS = ["debug", "info", "warn", "error"];
 
+/** A connection that failed is an everyday thing and needs no stack trace. */
+function shorten(part) {
+  return part instanceof Error && part.code ? part.message : part;
+}
+
 /** A logger for messages of `level` and above. */
 export function createLogger(level) {
   const least = LEVELS.indexOf(level);
@@ -16,7 +21,7 @@ export function createLogger(level) {
     log[name] = (...message) => {
       if (rank < least) return;
       const now = new Date().toISOString().replace("T", " ").slice(0, 23);
-      process.stderr.write(`[${name[0].toUpperCase()} ${now} Proxy] ${format(...message)}\n`);
+      process.stderr.write(`[${name[0].toUpperCase()} ${now} Proxy] ${format(...message.map(shorten))}\n`);
     };
   });
   return log;

@@ -153,7 +153,9 @@ class Person:
 
     def token(self, *scopes: str) -> str:
         """What the token page makes."""
-        answer = self.api("POST", f"/users/{self.name}/tokens", note="test", scopes=list(scopes))
+        answer = self.api(
+            "POST", f"/users/{self.name}/tokens", note="test", scopes=list(scopes) or ["inherit"]
+        )
         assert answer.status_code == 201, answer.text
         return str(answer.json()["token"])
 

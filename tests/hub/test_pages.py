@@ -104,6 +104,19 @@ def test_error_page_says_what_to_do(demo: RunningDemo) -> None:
     assert "There is nothing at this address" in answer.text
 
 
+def test_administrator_sees_others_and_cannot_be_them(demo: RunningDemo) -> None:
+    Person(demo, "rachel").log_in()
+    operator = Person(demo, "operator").log_in()
+    assert operator.api("GET", "/users/rachel").status_code == 200
+    for method, path in (
+        ("POST", "/users/rachel/tokens"),
+        ("POST", "/users/rachel/server"),
+        ("PATCH", "/users/rachel"),
+        ("POST", "/shutdown"),
+    ):
+        assert operator.api(method, path).status_code in (403, 404), path
+
+
 def test_name_with_markup_is_shown_as_text(demo: RunningDemo) -> None:
     name = '"><script>alert(1)</script>'
     person = Person(demo, name)
@@ -169,7 +182,10 @@ def test_motion_is_off_for_those_who_asked() -> None:
 
 
 @contextmanager
-def browser_page(demo: RunningDemo, **context: Any) -> Iterator[Any]:
+def browser_page(
+    demo: RunningDemo, complaints: list[str] | None = None, **context: Any
+) -> Iterator[Any]:
+    """A page of Chromium; what its console complains of is added to ``complaints``."""
     from playwright.sync_api import sync_playwright
 
     flags = ["--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -178,12 +194,12 @@ def browser_page(demo: RunningDemo, **context: Any) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         page = browser.new_context(base_url=demo.url, **context).new_page()
         page.set_default_timeout(20_000)
-        page.complaints = []
+        noted = [] if complaints is None else complaints
         page.on(
             "console",
-            lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None,
+            lambda said: noted.append(said.text) if said.type in ("error", "warning") else None,
         )
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("pageerror", lambda error: noted.append(str(error)))
         try:
             yield page
         finally:
@@ -205,14 +221,16 @@ def log_in(page: Any, demo: RunningDemo, name: str) -> None:
 def test_pages_fit_and_break_no_rule(demo: RunningDemo, scheme: str, width: int) -> None:
     SHOTS.mkdir(parents=True, exist_ok=True)
     size = {"width": width, "height": 800}
-    with browser_page(demo, color_scheme=scheme, viewport=size) as page:
+    complaints: list[str] = []
+    with browser_page(demo, complaints, color_scheme=scheme, viewport=size) as page:
         requests: list[str] = []
         page.on("request", lambda request: requests.append(request.url))
         page.goto("/hub/login")
         page.screenshot(path=SHOTS / f"login-{scheme}-{width}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         log_in(page, demo, "operator")
         for path in ("home", "token", "spawn/operator", "admin"):
-            assert page.complaints == [], path
+            assert complaints == [], path
             page.goto(f"/hub/{path}")
             page.wait_for_load_state("networkidle")
             page.screenshot(
@@ -222,9 +240,9 @@ def test_pages_fit_and_break_no_rule(demo: RunningDemo, scheme: str, width: int)
             assert path == "admin" or wide <= width, path
             dark = page.evaluate("document.documentElement.dataset.bsTheme")
             assert dark == scheme
-        # JupyterHub's admin page brings its styles in a way that is refused, and adopted (admin.js).
+        # JupyterHub's admin page brings styles that are refused, and adopted (admin.js).
         refused = "Applying inline style violates"
-        assert [one for one in page.complaints if not one.startswith(refused)] == []
+        assert [one for one in complaints if not one.startswith(refused)] == []
         assert [url for url in requests if not url.startswith((demo.url, "data:"))] == []
 
 

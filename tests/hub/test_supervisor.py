@@ -267,6 +267,23 @@ async def test_process_that_never_works_is_given_up_after_three_attempts(tmp_pat
     assert "The hub process ended with status 3; starting it again" in said[0]
 
 
+async def test_program_that_is_not_there_is_told_like_any_other_end(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    async def never() -> bool:
+        return False
+
+    async def came_back(child: Child) -> None:
+        pytest.fail("it never worked")
+
+    spec = ChildSpec("proxy", (str(tmp_path / "node"),), tmp_path / "x.log", never)
+    child = Child(spec, say=said.append, started=lambda child: None, came_back=came_back)
+    child.start(None)
+    await child.failed.wait()
+    await child.stop()
+    assert "The proxy process could not be started (No such file or directory)" in said[0]
+
+
 async def test_nobody_who_listens_is_no_status() -> None:
     assert await status_of("GET", f"http://127.0.0.1:{free_port()}/") is None
 

@@ -37,6 +37,28 @@ def make_secrets(run: Path) -> None:
         write_secret(cookie_secret, secrets.token_hex(32))
 
 
+def ready_path(file: Path | None) -> Path | None:
+    """The ready file as an absolute path, without what an earlier demo left there.
+
+    Raises ``DemoError`` if it cannot be written there.
+    """
+    from despejado_hub.demo.errors import DemoError
+
+    if file is None:
+        return None
+    path = file.absolute()
+    try:
+        path.unlink(missing_ok=True)
+        path.touch()
+        path.unlink()
+    except OSError as error:
+        raise DemoError(
+            f"The ready file {path} cannot be written: {error.strerror}. "
+            "Name a file in a folder that exists with --ready-file."
+        ) from error
+    return path
+
+
 async def run(arguments: DemoArguments) -> int:
     """Run a platform until it is told to stop; returns the exit status, raises ``DemoError``."""
     from despejado_hub.demo import terminal
@@ -60,12 +82,8 @@ async def run(arguments: DemoArguments) -> int:
             make_secrets(state.run)
             password = draft.password or make_password()
             write_json(state.run / "password.json", password_record(password), mode=0o400)
-            ready_file = arguments.ready_file
-            wishes = Wishes(
-                browser=arguments.browser,
-                ready_file=None if ready_file is None else ready_file.absolute(),
-                build=arguments.build,
-            )
+            ready_file = ready_path(arguments.ready_file)
+            wishes = Wishes(arguments.browser, ready_file, arguments.build)
             return await Supervisor(settings, state, password, wishes).run()
 
 

@@ -116,13 +116,7 @@ class Child:
         failures = 0
         while True:
             begun = loop.time()
-            process = await self._spawn()
-            waiting = asyncio.create_task(self._wait_until_ready(again=failures > 0))
-            try:
-                code = await process.wait()
-            finally:
-                waiting.cancel()
-            self.process = None
+            how = await self._run(again=failures > 0)
             failures = 1 if loop.time() - begun > STEADY_AFTER else failures + 1
             if not self.answers.is_set() and failures >= 3:
                 # It never worked: to try on would hide why.
@@ -131,10 +125,24 @@ class Child:
             pause = pause_before(failures)
             when = f" in {pause:.0f} s" if pause >= 1 else ""
             self._say(
-                f"The {self.spec.name} process {how_it_ended(code)}; starting it again{when}. "
+                f"The {self.spec.name} process {how}; starting it again{when}. "
                 f"Its log: {self.spec.log}"
             )
             await asyncio.sleep(pause)
+
+    async def _run(self, *, again: bool) -> str:
+        """Start the process and wait for its end; returns in words how it ended."""
+        try:
+            process = await self._spawn()
+        except OSError as error:
+            return f"could not be started ({error.strerror})"
+        waiting = asyncio.create_task(self._wait_until_ready(again=again))
+        try:
+            code = await process.wait()
+        finally:
+            waiting.cancel()
+        self.process = None
+        return how_it_ended(code)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         log = open_log(self.spec.log)

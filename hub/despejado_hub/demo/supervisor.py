@@ -116,8 +116,6 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._asked_to_stop)
-        if self.wishes.ready_file is not None:
-            self.wishes.ready_file.unlink(missing_ok=True)
         for spec in self.specs():
             child = Child(spec, say=terminal.say, started=self._started, came_back=self._came_back)
             self.children[spec.name] = child

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import datetime
+from typing import TextIO
+
+
+def _write(stream: TextIO, text: str) -> None:
+    # The terminal may be gone (closed, or a pipe that nobody reads any more); the platform is not.
+    with contextlib.suppress(OSError):
+        stream.write(text)
+        stream.flush()
 
 
 def say(text: str) -> None:
     """One line with the time of day."""
     stamp = datetime.now().astimezone().strftime("%H:%M:%S")
-    sys.stdout.write(f"{stamp}  {text}\n")
-    sys.stdout.flush()
+    _write(sys.stdout, f"{stamp}  {text}\n")
 
 
 def complain(text: str) -> None:
     """An error, on standard error."""
-    sys.stderr.write(f"despejado demo: {text}\n")
-    sys.stderr.flush()
+    _write(sys.stderr, f"despejado demo: {text}\n")
 
 
 def welcome(name: str, url: str, user: str, password: str) -> None:
@@ -31,5 +38,4 @@ def welcome(name: str, url: str, user: str, password: str) -> None:
         "Ctrl-C stops everything.",
     )
     rule = "-" * max(len(row) for row in rows)
-    sys.stdout.write("\n".join(("", rule, *rows, rule, "", "")))
-    sys.stdout.flush()
+    _write(sys.stdout, "\n".join(("", rule, *rows, rule, "", "")))

@@ -87,8 +87,6 @@ def _login(c: Any, platform: Platform, runtime: Runtime) -> None:
     c.JupyterHub.authenticator_class = DemoAuthenticator
     c.DemoAuthenticator.password_file = os.fspath(runtime.run / "password.json")
     c.Authenticator.allow_all = True
-    c.Authenticator.admin_users = set(platform.hub.admins)
-    c.JupyterHub.admin_access = False
 
 
 def _services(c: Any, platform: Platform, runtime: Runtime) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from despejado_hub.config import Platform
 
 CULLER = "idle-culler"
+OPERATOR = "operator"
 SUPERVISOR = "supervisor"
 TAP = "tap"
 
@@ -43,6 +44,24 @@ def roles(platform: Platform) -> list[dict[str, Any]]:
                 "access:servers!server",
                 "delete:servers!server",
             ],
+        },
+        {
+            "name": OPERATOR,
+            "description": "What administrators may do: see all users and labs, and stop labs",
+            # JupyterHub's own role "admin", which cannot be narrowed, may also enter labs, make
+            # tokens for others and start their labs: all of them ways to be somebody else.
+            "scopes": [
+                "admin-ui",
+                "list:users",
+                "read:users",
+                "read:servers",
+                "delete:servers",
+                "list:groups",
+                "read:groups",
+                "read:hub",
+                "read:metrics",
+            ],
+            "users": list(platform.hub.admins),
         },
         {
             "name": CULLER,
