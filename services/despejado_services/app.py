@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from despejado_services.uws.runner import JobRunner
 from despejado_services.uws.store import JobStore
 from despejado_services.uws.work import QueryWork
 from despejado_services.vosi.capabilities import Language
+
+log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 5.0
 _LONGEST_SLEEP = 3600.0
@@ -62,15 +65,20 @@ def _routes(prefix: str) -> list[Route]:
 async def _keep_house(runner: JobRunner, store: JobStore, woken: asyncio.Event) -> None:
     """Destroy jobs when their time comes, and record what a full disk kept from the store."""
     while True:
-        await asyncio.to_thread(runner.destroy_expired)
-        unsaved = await asyncio.to_thread(runner.save_again)
-        following = store.next_destruction()
+        woken.clear()
         left = _LONGEST_SLEEP
+        try:
+            await asyncio.to_thread(runner.destroy_expired)
+            if await asyncio.to_thread(runner.save_again):
+                left = _RETRY_SECONDS
+            following = store.next_destruction()
+        except sqlite3.OperationalError as problem:
+            log.warning("the job store cannot be written now: %s", problem)
+            following, left = None, _RETRY_SECONDS
         if following is not None:
             left = max(0.0, min(left, (following - now()).total_seconds()))
-        woken.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), _RETRY_SECONDS if unsaved else left)
+            await asyncio.wait_for(woken.wait(), left)
 
 
 def build_services(
@@ -84,6 +92,7 @@ def build_services(
     store = JobStore(config.state / "jobs.sqlite")
     results = ResultFiles(config.state / "results")
     changes = Changes()
+    woken = asyncio.Event()
     limits = config.limits
     runner = JobRunner(
         store,
@@ -93,8 +102,8 @@ def build_services(
         per_user=limits.async_per_user,
         jobs_per_user=limits.jobs_per_user,
         changed=changes.changed,
+        unsaved=lambda: changes.call(woken.set),
     )
-    woken = asyncio.Event()
     services = Services(
         config=config,
         engine=engine,

@@ -237,10 +237,12 @@ def ended() -> Wait:
     """Wait until a job (path below the service) has ended, and give its phase."""
 
     def wait(client: httpx.Client, job: str) -> str:
-        while True:
+        phase = ""
+        for _ in range(5):
             client.get(job, params={"WAIT": "20"}).raise_for_status()
             phase = client.get(f"{job}/phase").text
             if phase not in ("PENDING", "QUEUED", "EXECUTING"):
-                return phase
+                break
+        return phase
 
     return wait

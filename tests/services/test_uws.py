@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
@@ -71,6 +72,7 @@ class Pool:
     def __init__(self, store: JobStore, results: ResultFiles, work: Any, **limits: int) -> None:
         self.phases: list[str] = []
         self.changed = threading.Condition()
+        self.unsaved = threading.Event()
         self.store = store
         self.runner = JobRunner(
             store,
@@ -78,6 +80,7 @@ class Pool:
             work,
             **{"workers": 2, "per_user": 2, "jobs_per_user": 10, **limits},
             changed=self._on_change,
+            unsaved=self.unsaved.set,
         )
 
     def _on_change(self, job_id: str) -> None:
@@ -220,6 +223,32 @@ def test_a_fault_nobody_foresaw_ends_the_job_and_not_the_pool(
     pool.wait(good, Phase.COMPLETED)
     pool.runner.stop()
     assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_end_that_a_full_disk_kept_from_the_store_is_recorded_later(
+    store: JobStore, results: ResultFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(results)
+    gate.release.set()
+    pool = Pool(store, results, gate)
+    real = store.update
+
+    def full(identifier: str, **changes: Any) -> Job | None:
+        if changes.get("phase") is Phase.COMPLETED:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(identifier, **changes)
+
+    monkeypatch.setattr(store, "update", full)
+    job = new(store)
+    pool.runner.start(job)
+    assert pool.unsaved.wait(20)
+    assert pool.runner.save_again()
+    assert phase(store, job) is Phase.EXECUTING
+    monkeypatch.undo()
+    assert not pool.runner.save_again()
+    assert phase(store, job) is Phase.COMPLETED
+    assert results.path(job.id).read_bytes() == b"done"
+    pool.runner.stop()
 
 
 def test_an_end_that_meets_an_abort_leaves_no_result(store: JobStore, results: ResultFiles) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -21,8 +21,12 @@ class Changes:
 
     def changed(self, job_id: str) -> None:
         """Wake who waits for this job; may be called from any thread."""
+        self.call(lambda: self._wake(job_id))
+
+    def call(self, what: Callable[[], None]) -> None:
+        """Have ``what`` called in the loop; may be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake, job_id)
+            self._loop.call_soon_threadsafe(what)
 
     def close(self) -> None:
         """Wake everybody, for good: the service stops. To be called in the loop."""

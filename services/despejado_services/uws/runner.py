@@ -88,7 +88,8 @@ def end_of(problem: Exception, job: Job) -> _End | None:
 class JobRunner:
     """Starts jobs, stops them, and keeps the store in step. Methods are thread-safe.
 
-    ``changed`` is called with a job's id, from any thread, after each change of its phase.
+    From any thread, ``changed`` is called with a job's id after each change of its phase, and
+    ``unsaved`` when an end could not be recorded, so that :meth:`save_again` be called soon.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class JobRunner:
         per_user: int,
         jobs_per_user: int,
         changed: Callable[[str], None],
+        unsaved: Callable[[], None],
     ) -> None:
         self._store = store
         self._results = results
@@ -109,6 +111,7 @@ class JobRunner:
         self._per_user = per_user
         self._jobs_per_user = jobs_per_user
         self._changed = changed
+        self._on_unsaved = unsaved
         self._lock = threading.RLock()
         self._running: dict[str, tuple[str, Cancel]] = {}
         self._unsaved: dict[str, _End] = {}
@@ -268,6 +271,7 @@ class JobRunner:
             log.warning("the end of job %s could not be recorded yet: %s", job_id, problem)
             with self._lock:
                 self._unsaved[job_id] = end
+            self._on_unsaved()
             return
         with self._lock:
             self._unsaved.pop(job_id, None)
