@@ -1,6 +1,6 @@
 """What can go wrong for a person who uses the service, and the HTTP status of each.
 
-Handlers hold no try/except: these are turned into a VOTable error document in one place
+These are turned into a VOTable error document in one place
 (``handlers/problems.py``).
 """
 
