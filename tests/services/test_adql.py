@@ -111,7 +111,7 @@ HOSTILE = [
     "a' OR '1'='1",
     "\\'; ATTACH 'x'; --",
     'quote " inside',
-    "unicode \u2019 \u0000 \u202e",
+    "unicode \u2019 \u0001 \u202e",
 ]
 
 
@@ -233,6 +233,12 @@ def test_functions_mean_what_adql_says(store: Store, expression: str, expected: 
         query = f"SELECT TOP 1 {expression} AS v FROM tap_schema.schemas"
         ((found,),) = cursor.sql(sql_of(store, query)).fetchall()
     assert found == (pytest.approx(expected, abs=1e-4) if isinstance(expected, float) else expected)
+
+
+def test_a_nul_character_is_refused(store: Store) -> None:
+    error = refusal(store, "SELECT 'a\0' AS t\nFROM stars")
+    assert "NUL" in str(error)
+    assert (error.line, error.column) == (1, 10)
 
 
 def test_units_are_converted(store: Store) -> None:

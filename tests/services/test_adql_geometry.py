@@ -207,14 +207,15 @@ def test_a_left_positional_join_keeps_every_left_row(store: Store) -> None:
     for join in ("LEFT JOIN", "JOIN"):
         query = (
             "SELECT COUNT(DISTINCT a.star_id), COUNT(b.star_id)"
-            f" FROM sample.stars AS a {join} sample.stars AS b ON {near}"
+            " FROM (SELECT star_id, ra, dec FROM sample.stars WHERE ra < 30) AS a"
+            f" {join} (SELECT star_id, ra, dec FROM sample.stars WHERE ra < 31) AS b ON {near}"
         )
         with store.cursor() as cursor:
             sql = translate(query, store.catalogue, maxrec=1).sql
             counts += cursor.sql(sql).fetchall()
     (kept, matched), (_, inner) = counts
-    assert kept == 121_477
-    assert matched == inner > 1000
+    assert {kept} == {len(ids(store, "ra < 30"))}
+    assert matched == inner > 100
 
 
 REGIONS = st.one_of(

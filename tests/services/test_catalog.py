@@ -99,7 +99,8 @@ def test_several_processes_may_start_at_once(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from despejado_services.catalog.store import Store\n"
         "store = Store(Path(sys.argv[1]))\n"
-        "print(store.cursor().sql('SELECT count(*) FROM sample.stars').fetchall())\n"
+        "cursor = store.cursor()\n"
+        "print(cursor.sql('SELECT count(*) FROM sample.stars').fetchall())\n"
         "store.close()"
     )
     started = [
@@ -234,7 +235,8 @@ def test_sql_reaches_nothing_outside_the_store(tmp_path: Path, sql: str) -> None
 
 
 def test_variables_of_the_process_are_no_tables(tmp_path: Path) -> None:
-    secret = duckdb.connect().sql("SELECT 42 AS answer").fetchnumpy()
+    with duckdb.connect() as connection:
+        secret = connection.sql("SELECT 42 AS answer").fetchnumpy()
     store = Store(tmp_path, sample=small_sample(tmp_path / "sample", 10))
     with store.cursor() as cursor, pytest.raises(duckdb.Error):
         cursor.sql("SELECT * FROM secret")

@@ -77,6 +77,8 @@ def parse(query: str) -> tuple[exp.Expr, QueryText]:
     text = QueryText(query)
     if len(query) > MAX_LENGTH:
         raise AdqlError(f"the query is longer than {MAX_LENGTH} characters")
+    if "\0" in query:
+        raise text.error_at(query.index("\0"), "a NUL character cannot be part of a query")
     dialect = ADQL()
     try:
         found = dialect.tokenize(query)
