@@ -92,6 +92,11 @@ const proxy = new Proxy({
 // nobody listens, http-proxy throws, and one closed laptop would end everybody's connections.
 proxy.proxy.on("error", (error) => log.info("A connection broke off: %s", error.code ?? error.message));
 
+// A service that breaks off in the middle of its answer must look so to its client, who waits for ever otherwise.
+proxy.proxy.on("proxyRes", (answer, _request, response) => {
+  answer.on("aborted", () => response.destroy());
+});
+
 const [host, ...others] = config.hosts;
 listen(proxy.apiServer, config.api_port, "127.0.0.1", "its API");
 listen(proxy.proxyServer, config.port, host, "the public port");

@@ -31,6 +31,7 @@ SETTING_DEFAULTS = {
 }
 """Defaults of JupyterLab's settings; what a user chooses goes before them."""
 
+
 def build_process(plan: LabPlan) -> LabProcess:
     """The process of a lab: command, variables, files, and as whom.
 

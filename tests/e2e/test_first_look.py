@@ -54,6 +54,7 @@ def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, outpu
 
     page.wait_for_url("**/hub/spawn")
     weekly = page.get_by_role("radio").and_(page.locator("[value^='w_']")).first
+    expect(weekly).to_be_visible(timeout=60_000)  # the list comes while the page is looked at
     weekly.check()
     chosen = weekly.get_attribute("value")
     assert chosen is not None
@@ -187,6 +188,7 @@ def test_saving_and_leaving_stops_the_lab(demo: Demo, page: Page, output: Path) 
     page.get_by_role("menuitem", name="File", exact=True).click()
     page.get_by_role("menuitem", name="Save All and Exit", exact=True).click()
     page.wait_for_url("**/hub/**", timeout=60_000)
+    expect(page.get_by_text("Not running.")).to_be_visible()
     page.screenshot(path=output / "7-home-again.png")
     user = HubUser(demo, NAME)
 

@@ -151,6 +151,25 @@ def test_dropped_websockets_do_not_end_the_proxy(proxy: Proxy) -> None:
     assert httpx.get(f"{proxy.url}/hub/login").text == "/hub/login"
 
 
+def test_answer_that_breaks_off_ends_for_the_client_too(proxy: Proxy) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        target = {"target": f"http://127.0.0.1:{service.getsockname()[1]}"}
+        httpx.post(f"{proxy.api}/broken", headers=proxy.headers, json=target)
+        client = socket.create_connection(("127.0.0.1", proxy.configuration["port"]))
+        client.settimeout(20)
+        client.sendall(b"GET /broken HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        accepted, _ = service.accept()
+        with accepted:
+            accepted.recv(65536)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nonly this")
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := client.recv(65536):
+                received += part
+        assert received.endswith(b"only this")
+        client.close()
+
+
 def _drop_websocket(proxy: Proxy, lab: socket.socket) -> None:
     """Open a WebSocket through the proxy, reset it, and let the lab go on writing."""
     client = socket.create_connection(("127.0.0.1", proxy.configuration["port"]))

@@ -29,11 +29,21 @@ from despejado_hub.menu import environment_store
 
 Say = Callable[[str], None]
 
+QUIET_PHASES = ("waiting", "resolving", "ready")
+"""What a ready environment goes through when there is nothing to renew."""
+
+
+def is_earlier_build(progress: BuildProgress) -> bool:
+    """Whether a build ended with what was there before, because it could not be renewed."""
+    return progress.state == "ready" and progress.message != "Ready"
+
 
 def describe(title: str, progress: BuildProgress, expected: float | None) -> str:
     """One line about a build."""
     if progress.state == "failed":
         return f"{title} could not be built: {progress.reason or progress.message}"
+    if is_earlier_build(progress):
+        return f"{title}: {progress.message}"
     if progress.state == "ready":
         return f"{title} is ready."
     usually = "" if expected is None else f" (usually {expected:.0f} s in all)"
@@ -41,14 +51,15 @@ def describe(title: str, progress: BuildProgress, expected: float | None) -> str
 
 
 async def build(store: EnvironmentStore, tag: str, title: str, say: Say) -> Environment | None:
-    """Build an environment unless it is ready; None if that failed, which has been said."""
-    found = store.ready(tag)
-    if found is not None:
-        return found
+    """Build an environment, or bring a ready one up to date; None if it failed, which is said."""
+    was_ready = store.ready(tag)
     expected = next((c.expected_seconds for c in store.choices() if c.tag == tag), None)
     phase = None
     try:
-        async for progress in store.build(tag):
+        async for progress in store.renew(tag):
+            quiet = progress.phase in QUIET_PHASES and not is_earlier_build(progress)
+            if was_ready is not None and quiet:
+                continue  # it is up to date so far: nothing to tell
             if progress.phase != phase or progress.state != "building":
                 phase = progress.phase
                 say(describe(title, progress, expected))
@@ -93,9 +104,11 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
 async def prepare(platform: Platform, state: Path, say: Say) -> None:
     """Everything in its order."""
     store = environment_store(platform, state / "environments")
-    await build(store, UI_TAG, "JupyterLab", say)
+    # The menu shall offer weeklies from the first login on: ask for them while JupyterLab builds.
+    catalogue, _ = await asyncio.gather(
+        store.refresh_catalogue(), build(store, UI_TAG, "JupyterLab", say)
+    )
     await build(store, PLAIN_TAG, "The plain environment", say)
-    catalogue = await store.refresh_catalogue()
     if catalogue.problem is not None:
         say(f"The list of stack versions could not be refreshed: {catalogue.problem}")
     recommended = next((choice for choice in store.choices() if choice.recommended), None)
