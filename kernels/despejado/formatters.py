@@ -15,27 +15,25 @@ from lsst.daf.butler import FormatterV2
 from lsst.resources import ResourcePath
 
 REPOSITORY_CONFIG: dict[str, dict[str, Any]] = {
-    "storageClasses": {
-        "AstropyWCS": {"pytype": "astropy.wcs.WCS"},
-        "ImagePlane": {"pytype": "numpy.ndarray"},
-        "AstropyCCD": {
-            "pytype": "astropy.nddata.CCDData",
-            "components": {"wcs": "AstropyWCS", "mask": "ImagePlane", "variance": "ImagePlane"},
-        },
-    },
+    "storageClasses": {"AstropyCCD": {"pytype": "astropy.nddata.CCDData"}},
     "datastore": {"formatters": {"AstropyCCD": "despejado.formatters.AstropyCCDFormatter"}},
 }
 """What a new repository needs in its configuration: ``Butler.makeRepo(root,
-config=Config(REPOSITORY_CONFIG))``. Both parts stay in its ``butler.yaml``."""
+config=Config(REPOSITORY_CONFIG))``. Both parts stay in its ``butler.yaml``.
+
+Butler keeps one table of storage classes for the whole process: two repositories that define
+AstropyCCD differently cannot be opened side by side. So a change here is a change of all of them.
+"""
 
 
 class AstropyCCDFormatter(FormatterV2):
     """A CCDData as the FITS file that astropy writes: the image with its WCS, unit (BUNIT) and
     header in the primary HDU, then ``MASK`` and ``UNCERT`` where there are such.
 
-    Components: ``wcs`` (reads the header only), ``mask`` (bool, shape of the image) and
-    ``variance`` (in the square of the image's unit); the last two are None where the file has
-    none. Files of other origin are read too: without BUNIT their unit is ``adu``.
+    Components, for repositories whose storage class names them: ``wcs`` (reads the header only),
+    ``mask`` (bool, shape of the image) and ``variance`` (in the square of the image's unit); None
+    where the file has none. Files of other origin are read too: their unit is ``adu`` if the
+    header has no BUNIT.
     """
 
     default_extension = ".fits"
