@@ -11,6 +11,7 @@ from despejado_spawner.environments import (
     EnvironmentChoice,
     EnvironmentStore,
 )
+from despejado_spawner.environments.recipe import title_of
 from despejado_spawner.errors import EnvironmentFailed
 from despejado_spawner.progress import Phase, SpawnProgress
 
@@ -44,7 +45,7 @@ async def environment_for(
 
 async def _follow_build(store: EnvironmentStore, tag: str, progress: SpawnProgress) -> None:
     choice = next((choice for choice in store.choices() if choice.tag == tag), None)
-    title = choice.title if choice else tag
+    title = choice.title if choice else title_of(tag)
     expected = choice.expected_seconds if choice else None
     progress.tell(Phase.QUEUED, f"{title} is not on this machine yet.", expected_seconds=expected)
     step = None

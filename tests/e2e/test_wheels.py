@@ -54,7 +54,8 @@ def test_wheels_alone_bring_up_the_demo(command: list[str], output: Path) -> Non
 
         def running() -> bool:
             servers = user.api("GET", "/users/wanda").json()["servers"]
-            return bool(servers) and bool(servers[""]["ready"])
+            assert servers, (state / "logs" / "hub.log").read_text()[-2000:]
+            return bool(servers[""]["ready"])
 
         wait_for(running, demo.process, demo.log, seconds=180)
         for process in demo.ready["processes"].values():  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -141,6 +142,17 @@ async def test_following_a_build_sees_it_through(root: Path) -> None:
     assert environment is not None
     assert environment.versions["lsst-daf-butler"] == "30.0.11"
     assert not any("2026" in v for k, v in environment.versions.items() if k.startswith("lsst-"))
+
+
+async def test_everybody_who_waits_for_one_build_gets_it(tmp_path: Path) -> None:
+    """The demo builds JupyterLab when the first two people already start their labs."""
+
+    async def last() -> BuildProgress:
+        items = [item async for item in EnvironmentStore(tmp_path / "environments").build("ui")]
+        return items[-1]
+
+    ends = await asyncio.gather(last(), last(), last())
+    assert [(item.state, item.reason) for item in ends] == [("ready", None)] * 3
 
 
 def test_a_tag_that_does_not_exist_names_the_nearest(root: Path) -> None:

@@ -178,13 +178,19 @@ class EnvironmentStore:
                 yield item
             if last.state != "building":
                 return
-            if ended or (process is None and not is_building(self._layout, last)):
-                yield self._ending(last)
-                return
+            # When our builder is through, another one that waited may be looking at the same tag.
+            if (ended or process is None) and not is_building(self._layout, last):
+                newest = read_progress(self._layout, first.tag)
+                if newest is None or newest == last or not is_building(self._layout, newest):
+                    yield self._ending(last)
+                    return
+                continue
             await asyncio.sleep(POLL_SECONDS)
 
     def _ending(self, last: BuildProgress) -> BuildProgress:
         """The last item when the builder is gone without a word."""
+        if self.ready(last.tag) is not None:
+            return replace(last, phase="ready", message="Ready", fraction=1.0, state="ready")
         final = read_progress(self._layout, last.tag)
         if final is not None and final.state != "building" and final.updated >= last.updated:
             return final
