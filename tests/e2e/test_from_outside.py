@@ -42,7 +42,7 @@ def test_async_query_with_a_token_from_the_token_page(
 
 
 def test_without_a_token_it_is_refused(demo: Demo) -> None:
-    with pytest.raises(pyvo.dal.DALQueryError, match="needs a token.*token page"):
+    with pytest.raises(pyvo.dal.DALQueryError, match=r"needs a token.*token page"):
         pyvo.dal.TAPService(tap_url(demo)).search(PLEIADES)
 
 
