@@ -15,7 +15,13 @@ from lsst.daf.butler import FormatterV2
 from lsst.resources import ResourcePath
 
 REPOSITORY_CONFIG: dict[str, dict[str, Any]] = {
-    "storageClasses": {"AstropyCCD": {"pytype": "astropy.nddata.CCDData"}},
+    "storageClasses": {
+        "AstropyWCS": {"pytype": "astropy.wcs.WCS"},
+        "AstropyCCD": {
+            "pytype": "astropy.nddata.CCDData",
+            "components": {"wcs": "AstropyWCS", "mask": "NumpyArray", "variance": "NumpyArray"},
+        },
+    },
     "datastore": {"formatters": {"AstropyCCD": "despejado.formatters.AstropyCCDFormatter"}},
 }
 """What a new repository needs in its configuration: ``Butler.makeRepo(root,
@@ -30,7 +36,7 @@ class AstropyCCDFormatter(FormatterV2):
     """A CCDData as the FITS file that astropy writes: the image with its WCS, unit (BUNIT) and
     header in the primary HDU, then ``MASK`` and ``UNCERT`` where there are such.
 
-    Components, for repositories whose storage class names them: ``wcs`` (reads the header only),
+    Components: ``wcs`` (reads the header only),
     ``mask`` (bool, shape of the image) and ``variance`` (in the square of the image's unit); None
     where the file has none. Files of other origin are read too: their unit is ``adu`` if the
     header has no BUNIT.

@@ -26,7 +26,7 @@ from despejado_hub.demo.state import StateFolder, write_json
 from despejado_hub.fast_start import is_checked, remember_check
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.jupyterhub_config.configure import ConfigurationRefused
-from despejado_hub.jupyterhub_config.database import use_write_ahead_log
+from despejado_hub.jupyterhub_config.database import engine_options
 from despejado_hub.jupyterhub_config.limits import activity_interval
 from despejado_hub.jupyterhub_config.roles import roles
 from despejado_hub.jupyterhub_config.security import CONTENT_SECURITY_POLICY
@@ -202,7 +202,6 @@ def test_platform_that_stops_no_lab_has_no_culler(runtime: Runtime) -> None:
 
 @pytest.fixture
 def session() -> Iterator[Any]:
-    use_write_ahead_log()
     custom = {"custom:tap:query": {"description": "x"}}
     if "custom:tap:query" not in scope_definitions:
         define_custom_scopes(custom)
@@ -266,8 +265,8 @@ def test_platform_without_data_services_mints_nothing(session: Any) -> None:
 
 
 def test_write_ahead_log_is_set_on_every_connection(tmp_path: Path) -> None:
-    use_write_ahead_log()
-    factory = orm.new_session_factory(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    database = tmp_path / "hub.sqlite"
+    factory = orm.new_session_factory(f"sqlite:///{database}", **engine_options(database))
     with factory() as opened:
         connection = opened.connection().connection
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

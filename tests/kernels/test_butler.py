@@ -77,22 +77,10 @@ def test_image_comes_back_as_it_was_put(repository: Path) -> None:
 
 
 def test_components(repository: Path) -> None:
-    from despejado.formatters import AstropyCCDFormatter
-
     with despejado.butler("sample", "u/test") as butler:
-        path = butler.getURI("image").ospath
-    read = AstropyCCDFormatter.read_from_local_file
-    assert tuple(read(None, path, component="wcs").wcs.crval) == (56.87, 24.1)
-    assert read(None, path, component="mask").sum() == 7
-    np.testing.assert_array_equal(read(None, path, component="variance"), np.full((6, 8), 4.0))
-
-
-def test_opens_beside_the_sample_repository(repository: Path) -> None:
-    """One process has one definition of a storage class."""
-    from despejado.formatters import REPOSITORY_CONFIG
-    from despejado.samples.repository import SEED
-
-    assert SEED["storageClasses"] == REPOSITORY_CONFIG["storageClasses"]
+        assert tuple(butler.get("image.wcs").wcs.crval) == (56.87, 24.1)
+        assert butler.get("image.mask").sum() == 7
+        np.testing.assert_array_equal(butler.get("image.variance"), np.full((6, 8), 4.0))
 
 
 def test_components_that_are_not_there(repository: Path) -> None:

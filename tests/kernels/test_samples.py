@@ -128,6 +128,7 @@ def test_alcyone_is_found_by_position_and_pixel(sample: Path) -> None:
         x, y = image.wcs.wcs_world2pix(56.87115, 24.10514, 0)
         assert image.mask[round(float(y)), round(float(x))]
         assert str(image.unit) == "electron"
+        assert butler.get("visit_image.wcs", dataId=ref.dataId).wcs.crval[1] < 24
 
 
 def test_m13_is_the_real_one(sample: Path) -> None:

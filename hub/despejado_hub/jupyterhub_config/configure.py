@@ -14,7 +14,7 @@ from despejado_hub.authenticator import DemoAuthenticator
 from despejado_hub.config import Platform, derive
 from despejado_hub.config.relations import is_loopback
 from despejado_hub.handlers import handlers
-from despejado_hub.jupyterhub_config.database import use_write_ahead_log
+from despejado_hub.jupyterhub_config.database import engine_options
 from despejado_hub.jupyterhub_config.labs import configure_labs
 from despejado_hub.jupyterhub_config.limits import configure_limits
 from despejado_hub.jupyterhub_config.roles import (
@@ -71,9 +71,10 @@ def _addresses(c: Any, platform: Platform, runtime: Runtime) -> None:
 
 
 def _database(c: Any, runtime: Runtime) -> None:
-    use_write_ahead_log()
     folder = runtime.state / "hub"
-    c.JupyterHub.db_url = f"sqlite:///{folder / 'jupyterhub.sqlite'}"
+    database = folder / "jupyterhub.sqlite"
+    c.JupyterHub.db_url = f"sqlite:///{database}"
+    c.JupyterHub.db_kwargs = engine_options(database)
     c.JupyterHub.cookie_secret_file = os.fspath(folder / "cookie_secret")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
+from pathlib import Path
 from typing import Any
-
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 PRAGMAS = (
     # A write-ahead log and one flush a checkpoint: 1.5 times the spawns a second on a quiet disk,
@@ -18,16 +17,16 @@ PRAGMAS = (
 )
 
 
-def _set_pragmas(connection: Any, _record: object) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
-    cursor = connection.cursor()
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection to the hub's database with its pragmas set; SQLAlchemy's pool may pass it on."""
+    connection = sqlite3.connect(path, check_same_thread=False)
     for pragma in PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+        connection.execute(pragma)
+    return connection
 
 
-def use_write_ahead_log() -> None:
-    """Set the pragmas on every SQLite connection that this process opens with SQLAlchemy."""
-    if not event.contains(Engine, "connect", _set_pragmas):
-        event.listen(Engine, "connect", _set_pragmas)
+def engine_options(path: Path) -> dict[str, Any]:
+    """``c.JupyterHub.db_kwargs``: each connection of the hub's engine, and of no other one, is
+    opened by `open_database`. (A listener on SQLAlchemy's Engine would reach every database of
+    the process, a read-only Butler repository too.)"""
+    return {"creator": partial(open_database, path)}

@@ -18,6 +18,8 @@ from astropy.wcs import WCS
 from lsst.daf.butler import Butler, CollectionType, Config, DatasetType, Timespan
 from lsst.sphgeom import ConvexPolygon, LonLat, UnitVector3d
 
+from despejado.formatters import REPOSITORY_CONFIG
+
 from . import obscore
 from .simulate import Stars, anticlockwise, corners, simulate
 from .survey import BANDS, DETECTORS, INSTRUMENT, TARGET, Visit, visits
@@ -27,13 +29,6 @@ Progress = Callable[[float, str], None]
 SIMULATED_RUN = "sample/pleiades"
 M13_RUN = "sample/m13"
 DEFAULTS = "sample"
-
-SEED = {
-    "storageClasses": {"AstropyCCD": {"pytype": "astropy.nddata.CCDData"}},
-    "datastore": {
-        "formatters": {"AstropyCCD": "despejado.formatters.AstropyCCDFormatter"},
-    },
-}
 
 
 class SampleError(Exception):
@@ -115,7 +110,7 @@ def _only_one(out: Path) -> Iterator[None]:
 
 def _fill(root: Path, stars: Stars, progress: Progress) -> list[obscore.ObsCoreRow]:
     progress(0.0, "making an empty repository")
-    Butler.makeRepo(str(root), config=Config(SEED))
+    Butler.makeRepo(str(root), config=Config(REPOSITORY_CONFIG))
     butler = Butler.from_config(str(root), writeable=True)
     butler.collections.register(SIMULATED_RUN, CollectionType.RUN)
     butler.collections.register(M13_RUN, CollectionType.RUN)
