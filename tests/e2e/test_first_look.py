@@ -63,7 +63,9 @@ def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, outpu
     page.get_by_role("button", name="Start").click()
 
     page.wait_for_url("**/spawn-pending/**")
-    expect(page.locator("body")).to_contain_text("environment", ignore_case=True)
+    phases = page.get_by_role("list", name="Phases").inner_text().split("\n")
+    words = [phase.strip(" ✓◉○✕") for phase in phases]
+    assert words == ["Accepted", "Software environment", "Home folder", "JupyterLab", "Ready"]
     page.screenshot(path=output / "4-phases.png")
     page.wait_for_url(f"**/user/{NAME}/lab**", timeout=420_000)
     page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
