@@ -58,8 +58,10 @@ def remove_runtime(runtime: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(prefix=".old-", dir=runtime.parent))
     runtime.rename(old / "runtime")
-    for folder, _, _ in os.walk(old):  # read-only folders cannot be emptied by ordinary users
-        Path(folder).chmod(0o700)
+    # Read-only folders cannot be emptied by ordinary users. By descriptor: the folders belong to
+    # the lab's user, and what the lab left running may put links in their place meanwhile.
+    for _, _, _, folder in os.fwalk(old):
+        os.fchmod(folder, 0o700)
     shutil.rmtree(old)
 
 

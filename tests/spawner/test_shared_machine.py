@@ -1,0 +1,49 @@
+"""What other users of the machine, and programs that a lab left, cannot do to the platform."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from despejado_spawner.environments.layout import Layout
+from despejado_spawner.environments.locking import builder_lock
+from despejado_spawner.environments.records import lock_is_held
+from despejado_spawner.environments.uv import links_possible
+from despejado_spawner.history import StartHistory
+from despejado_spawner.local.files import make_lab_folder, remove_runtime
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_folder_swapped_for_a_link_while_a_runtime_is_removed_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_lab_folder(tmp_path / "labs", "ada", "default")
+    inner = folder / "runtime" / "inner"
+    inner.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    victim.chmod(0o711)
+    real = os.scandir
+
+    def scandir(where: Any) -> Any:
+        found = real(where)
+        name = f"/proc/self/fd/{where}" if isinstance(where, int) else where
+        here = Path(os.path.realpath(name))
+        if here.name == "inner" and not (tmp_path / "elsewhere").exists():
+            here.rename(tmp_path / "elsewhere")
+            here.symlink_to(victim)
+        return found
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    remove_runtime(folder / "runtime")
+    assert (tmp_path / "elsewhere").exists()
+    assert mode(victim) == 0o711
+    assert not (folder / "runtime").exists()
