@@ -47,3 +47,24 @@ def test_a_folder_swapped_for_a_link_while_a_runtime_is_removed_is_not_followed(
     assert (tmp_path / "elsewhere").exists()
     assert mode(victim) == 0o711
     assert not (folder / "runtime").exists()
+
+
+def test_nobody_else_can_take_the_lock_of_a_build(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.make()
+    path = layout.lock("w_2026_43")
+    path.touch()
+    path.chmod(0o644)  # as an earlier version made it
+    with builder_lock(layout, "w_2026_43", lambda _: None):
+        assert mode(path) == 0o600
+        assert lock_is_held(path)
+
+
+def test_a_lock_that_may_not_be_looked_at_counts_as_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert lock_is_held(tmp_path / "w_2026_43.lock")

@@ -20,8 +20,10 @@ def builder_lock(layout: Layout, tag: str, waiting: Callable[[int], None]) -> It
     waits. Children of a builder inherit the lock: if the builder was killed and they still run,
     they are ended first, so that nobody writes into the folder beside us.
     """
-    handle = os.open(layout.lock(tag), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(layout.lock(tag), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        # Whoever can open a file can lock it: other users would hold up builds.
+        os.fchmod(handle, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

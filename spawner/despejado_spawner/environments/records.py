@@ -158,6 +158,8 @@ def lock_is_held(path: Path) -> bool:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
+    except PermissionError:  # another user's store: whether its builder lives is all one can see
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -225,8 +227,9 @@ def expectations(layout: Layout) -> dict[Sort, tuple[float, int]]:
 
 def add_history(layout: Layout, environment: Environment, seconds: float) -> None:
     """Remember how long a build took; builds of other tags may end at the same moment."""
-    lock = os.open(layout.root / ".history.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = os.open(layout.root / ".history.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(lock, 0o600)  # a lock that others could open they could hold for ever
         fcntl.flock(lock, fcntl.LOCK_EX)
         builds: list[Any] = (read_record(layout.history) or {}).get("builds") or []
         entry = {
