@@ -68,3 +68,13 @@ def test_a_lock_that_may_not_be_looked_at_counts_as_held(
 
     monkeypatch.setattr(os, "open", refuse)
     assert lock_is_held(tmp_path / "w_2026_43.lock")
+
+
+def test_a_package_cache_of_somebody_else_is_not_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    assert links_possible(cache, tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+    assert not links_possible(cache, tmp_path)

@@ -153,8 +153,14 @@ def run_logged(
 
 
 def links_possible(cache: Path, root: Path) -> bool:
-    """Whether a cache folder is (or would be) writable and on the file system of the store."""
+    """Whether a cache folder is (or would be) writable, our own, and on the store's file system.
+
+    Links are the same files: whoever owns the cache (the user who called ``sudo``, whose HOME it
+    may have kept) could change what all labs run.
+    """
     there, here = _existing(cache), _existing(root)
+    if there.stat().st_uid != os.geteuid():
+        return False
     return os.access(there, os.W_OK) and there.stat().st_dev == here.stat().st_dev
 
 
