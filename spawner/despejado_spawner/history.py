@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -23,12 +24,20 @@ class StartHistory:
         return statistics.median(seconds) if seconds else None
 
     def add(self, seconds: float) -> None:
-        """Note one more start."""
+        """Note one more start; not noted when the disk refuses, as the lab runs all the same."""
         kept = [*self._read(), round(seconds, 3)][-_KEPT:]
+        with contextlib.suppress(OSError):
+            self._write(json.dumps(kept))
+
+    def _write(self, text: str) -> None:
         descriptor, name = tempfile.mkstemp(prefix=".starts-", dir=self._path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(kept, stream)
-        Path(name).replace(self._path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(text)
+            Path(name).replace(self._path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
+            raise
 
     def _read(self) -> list[float]:
         try:

@@ -78,3 +78,19 @@ def test_a_package_cache_of_somebody_else_is_not_shared(
     assert links_possible(cache, tmp_path)
     monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
     assert not links_possible(cache, tmp_path)
+
+
+def test_a_history_that_cannot_be_written_leaves_nothing_and_ends_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    history = StartHistory(tmp_path / "starts.json")
+    history.add(1.0)
+    monkeypatch.setattr(Path, "replace", full)
+    history.add(9.0)
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    history.add(9.0)
+    assert history.expected() == 1.0
+    assert [path.name for path in tmp_path.iterdir()] == ["starts.json"]
