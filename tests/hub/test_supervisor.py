@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from despejado_hub.demo import make_secrets
+from despejado_hub.demo.builds import build_samples
 from despejado_hub.demo.child import (
     Child,
     ChildSpec,
@@ -305,3 +306,31 @@ def test_what_is_kept_of_a_password_is_not_the_password() -> None:
     salt = bytes.fromhex(kept["salt"])
     assert hash_password("open sesame", salt).hex() == kept["scrypt"]
     assert password_record("open sesame") != kept
+
+
+def test_a_folder_that_everybody_may_write_to_is_no_state_folder(tmp_path: Path) -> None:
+    common = tmp_path / "common"
+    common.mkdir()
+    common.chmod(0o1777)
+    with pytest.raises(DemoError, match=r"Everybody may write .*--state"):
+        StateFolder(common).create()
+    assert stat.S_IMODE(common.stat().st_mode) == 0o1777
+    assert list(common.iterdir()) == []
+
+
+async def test_sample_images_are_built_without_the_modules_of_the_folder_and_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "strange" / "despejado" / "samples"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    mark = tmp_path / "ran"
+    (package / "__init__.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    (package / "__main__.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.chdir(tmp_path / "strange")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "strange"))
+    said: list[str] = []
+    # A Python without the client: nothing that it may find is ours.
+    await build_samples(Path(sys.base_prefix) / "bin" / "python3", tmp_path / "data", said.append)
+    assert not mark.exists()
+    assert "could not be built" in said[-1]

@@ -60,6 +60,13 @@ class StateFolder:
         """Make what is missing and close what must be closed; raises ``DemoError``."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            if self.root.stat().st_mode & stat.S_IWOTH:
+                # /tmp, say: others could put their folders in the place of ours, and the mode
+                # below would close it for everybody.
+                raise DemoError(
+                    f"Everybody may write to the state folder {self.root}. Name a folder of its "
+                    f"own with --state, for example {self.root / 'despejado'}."
+                )
             for name, mode in MODES.items():
                 folder = self.root / name
                 folder.mkdir(exist_ok=True)
