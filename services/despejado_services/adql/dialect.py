@@ -17,7 +17,7 @@ from sqlglot import Dialect, exp, parser, tokens
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
-from despejado_services.adql.text import QueryText
+from despejado_services.adql.text import QueryText, nearest
 from despejado_services.adql.words import RESERVED
 from despejado_services.models import AdqlError
 
@@ -69,6 +69,13 @@ class ADQL(Dialect):
 
 
 _REGULAR = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+_AFTER_NOTHING = (TokenType.SELECT, TokenType.DISTINCT, TokenType.L_PAREN, TokenType.COMMA)
+_BEFORE_NOTHING = (
+    TokenType.COMMA, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.FROM, TokenType.WHERE,
+    TokenType.GROUP_BY, TokenType.HAVING, TokenType.ORDER_BY, TokenType.OFFSET, TokenType.UNION,
+    TokenType.EXCEPT, TokenType.INTERSECT,
+)  # fmt: skip
+_CLAUSES = ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "OFFSET", "UNION", "JOIN")
 _RUN_TOGETHER = (TokenType.NUMBER, TokenType.STRING, TokenType.IDENTIFIER)
 
 
@@ -121,6 +128,7 @@ def _check_tokens(found: list[Token], text: QueryText) -> None:
                 "there is more than one query; send one at a time",
                 following.text,
             )
+        _check_comma(token, following, text)
         called = following is not None and following.token_type == TokenType.L_PAREN
         if token.token_type == TokenType.VAR:
             _check_word(token, called, text)
@@ -136,6 +144,19 @@ def _check_tokens(found: list[Token], text: QueryText) -> None:
                     f"{token.text} and {following.text} run together; put a space between them",
                     token.text + following.text,
                 )
+
+
+def _check_comma(token: Token, following: Token | None, text: QueryText) -> None:
+    """The parser passes over commas with nothing before or after them."""
+    stray = None
+    if token.token_type == TokenType.COMMA:
+        if following is None or following.token_type in _BEFORE_NOTHING:
+            stray = token
+    elif following is not None and following.token_type == TokenType.COMMA:
+        stray = following if token.token_type in _AFTER_NOTHING else None
+    if stray is not None:
+        side = "after" if stray is token else "before"
+        raise text.error_at(stray.start, f"there is nothing {side} this comma", ",")
 
 
 def _check_word(token: Token, called: bool, text: QueryText) -> None:
@@ -159,6 +180,21 @@ def check_reserved(word: str, offset: int, text: QueryText) -> None:
         )
 
 
+def _check_parentheses(found: list[Token], text: QueryText) -> None:
+    open_ones: list[Token] = []
+    for token in found:
+        if token.token_type == TokenType.L_PAREN:
+            open_ones.append(token)
+        elif token.token_type == TokenType.R_PAREN:
+            if not open_ones:
+                raise text.error_at(token.start, "no parenthesis is open here to be closed", ")")
+            open_ones.pop()
+    if open_ones:
+        raise text.error_at(
+            open_ones[-1].start, "this parenthesis is opened here and never closed", "("
+        )
+
+
 def _syntax_error(error: ParseError, found: list[Token], text: QueryText) -> AdqlError:
     details = error.errors[0] if error.errors else {}
     line, column = details.get("line"), details.get("col")
@@ -166,9 +202,17 @@ def _syntax_error(error: ParseError, found: list[Token], text: QueryText) -> Adq
     for before, token in zip([found[0], *found], found, strict=False):
         if token.line == line and token.col == column:
             description = str(details.get("description", ""))
+            if description == "Expecting )" or token.token_type == TokenType.R_PAREN:
+                _check_parentheses(found, text)
+            clauses = nearest(before.text, _CLAUSES) if before.token_type == TokenType.VAR else []
+            if clauses:
+                message = f"the query cannot be understood at {before.text!r}"
+                return text.error_at(before.start, message, before.text, clauses[:1])
             hint = ""
             if "LIMIT" in (token.text.upper(), before.text.upper()):
                 hint = "; ADQL has SELECT TOP n"
+            elif before.token_type == TokenType.TOP:
+                hint = "; TOP is followed by a number of rows"
             elif description.startswith(("Expecting", "Expected")):
                 hint = f": {description[0].lower()}{description[1:]}"
             return text.error_at(

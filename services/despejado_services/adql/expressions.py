@@ -256,10 +256,11 @@ class Writer:
     def _text(self, node: exp.Expr) -> str:
         return f"CAST({self.value(node).sql} AS VARCHAR)"
 
-    def _argument_count(self, node: exp.Anonymous, wanted: str) -> Exception:
-        return self.text.error(
-            node, f"{node.name.upper()} takes {wanted} argument(s), not {len(node.expressions)}"
-        )
+    def _argument_count(
+        self, node: exp.Anonymous, wanted: str, count: int | None = None
+    ) -> Exception:
+        count = len(node.expressions) if count is None else count
+        return self.text.error(node, f"{node.name.upper()} takes {wanted} argument(s), not {count}")
 
     def _aggregate(self, name: str, node: exp.Anonymous) -> Value:
         if not self._aggregates_allowed or self._in_aggregate:
@@ -269,7 +270,7 @@ class Writer:
         if len(given) == 1 and isinstance(given[0], exp.Distinct):
             given, distinct = given[0].expressions, "DISTINCT "
         if len(given) != 1:
-            raise self._argument_count(node, "1")
+            raise self._argument_count(node, "1", len(given))
         self._in_aggregate = True
         try:
             if name == "COUNT":
