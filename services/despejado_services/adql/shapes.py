@@ -27,7 +27,7 @@ from despejado_services.geometry.sphere import (
     polygon,
     solid_angle,
 )
-from despejado_services.geometry.stc import Region, parse_region
+from despejado_services.geometry.stc import Region, check_frame, parse_region
 
 NumberWriter = Callable[[exp.Expr], str]
 
@@ -188,11 +188,13 @@ class ShapeReader:
         return self._polygon(node, given)
 
     def _without_frame(self, given: list[exp.Expr]) -> list[exp.Expr]:
-        """Drop the coordinate system of ADQL 2.0; it never meant a conversion."""
+        """Drop the coordinate system of ADQL 2.0; one that is not ICRS cannot be answered."""
         if given and (
             isinstance(given[0], exp.Null)
             or (isinstance(given[0], exp.Literal) and given[0].is_string)
         ):
+            if isinstance(given[0], exp.Literal):
+                check_frame(given[0].name.split())
             return given[1:]
         return given
 

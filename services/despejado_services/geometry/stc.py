@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from despejado_services.geometry.sphere import Circle, ConvexPolygon, RegionError, box, polygon
 
 _FRAMES = frozenset({"ICRS", "FK5", "J2000", "UNKNOWNFRAME"})
@@ -10,6 +12,15 @@ _FLAVOURS = frozenset(
 )
 
 Region = Circle | tuple[ConvexPolygon, ...]
+
+
+def check_frame(words: Iterable[str]) -> None:
+    """Raises :class:`RegionError` for frames whose numbers would have to be converted."""
+    for word in words:
+        if word.upper() not in _FRAMES and word.upper() not in _FLAVOURS:
+            raise RegionError(
+                f"{word} is not a known frame; positions are ICRS here, convert others before"
+            )
 
 
 def parse_region(text: str) -> Region:
@@ -22,9 +33,7 @@ def parse_region(text: str) -> Region:
         raise RegionError("the region is empty")
     shape = words.pop(0).upper()
     while words and words[0][:1].isalpha():
-        word = words.pop(0).upper()
-        if word not in _FRAMES and word not in _FLAVOURS:
-            raise RegionError(f"{word} is not a known frame; only ICRS regions are understood")
+        check_frame([words.pop(0)])
     try:
         numbers = [float(word) for word in words]
     except ValueError as error:
