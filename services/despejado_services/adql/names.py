@@ -160,6 +160,8 @@ class Scope:
             )
         where = ", ".join(dict.fromkeys(s.alias for s in candidates))
         known = [c.name for s in candidates for c in s.columns]
-        return self.text.error(
-            node.this, f"there is no column {node.name} in {where}", nearest(node.name, known)
-        )
+        message = f"there is no column {node.name} in {where}"
+        other_case = any(name.lower() == node.name.lower() for name in known)
+        if node.this.args.get("quoted") and table is None and not other_case:
+            message += f"; a text stands in single quotes: '{node.name}'"
+        return self.text.error(node.this, message, nearest(node.name, known))

@@ -40,7 +40,15 @@ class QueryText:
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """At most three known names that look like ``name``, best first, compared without case."""
-    by_folded = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), list(by_folded), n=3, cutoff=0.6)
-    return [by_folded[c] for c in close]
+    """At most three known names that look like ``name``, best first, compared without case.
+
+    After those that are spelt alike come those of three letters or more that ``name`` begins
+    with, or that begin with it (``magnitude`` for ``mag``).
+    """
+    folded, by_folded = name.lower(), {k.lower(): k for k in known}
+    close = difflib.get_close_matches(folded, list(by_folded), n=3, cutoff=0.6)
+    for one in by_folded:
+        short, long = sorted((folded, one), key=len)
+        if len(short) >= 3 and long.startswith(short) and one not in close:
+            close.append(one)
+    return [by_folded[c] for c in close[:3]]
