@@ -5,24 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from despejado_spawner.environments import EnvironmentStore, MenuPolicy
+from despejado_spawner.environments import EnvironmentStore
 from despejado_spawner.menus import image_choice
 from despejado_spawner.options.form import image_note
 
 from despejado_hub.config import Platform, derive
 
-POLICY = ("recommended", "weeklies", "releases", "candidates")
-
-
-def menu_policy(platform: Platform) -> dict[str, Any]:
-    """What the menu of environments offers, as the fields of ``MenuPolicy``."""
-    settings = derive.spawn_settings(platform)
-    return {name: settings[name] for name in POLICY}
-
 
 def environment_store(platform: Platform, root: Path) -> EnvironmentStore:
     """The environments of a platform, below ``root``."""
-    return EnvironmentStore(root, MenuPolicy(**menu_policy(platform)))
+    return EnvironmentStore(root, derive.menu_policy(platform))
 
 
 def menu_document(store: EnvironmentStore) -> dict[str, Any]:

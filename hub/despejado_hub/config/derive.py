@@ -174,24 +174,3 @@ def menu_policy(platform: Platform) -> MenuPolicy:
         releases=images.releases,
         candidates=images.candidates,
     )
-
-
-def spawn_settings(platform: Platform) -> dict[str, Any]:
-    """What JupyterHub's and the spawner's traits take from the file, by what they mean."""
-    images, limits, idle = platform.labs.images, platform.hub.limits, platform.hub.idle
-    recommended = None if images.recommended == LATEST_WEEKLY else images.recommended
-    return {
-        "sizes": lab_sizes(platform),
-        "default_size": platform.labs.default_size,
-        "recommended": recommended,
-        "weeklies": images.weeklies,
-        "releases": images.releases,
-        "candidates": images.candidates,
-        "named_servers": platform.labs.named_servers,
-        "concurrent_spawns": limits.concurrent_spawns,
-        "active_labs": limits.active_labs,
-        "start_timeout": limits.start_timeout,
-        "idle_stop_after": idle.stop_after,
-        "idle_max_age": idle.max_age,
-        "idle_check_every": idle.check_every,
-    }

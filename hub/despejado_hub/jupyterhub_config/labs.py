@@ -14,7 +14,6 @@ from despejado_hub.identity import EmbeddedRegistry
 from despejado_hub.jupyterhub_config.limits import activity_interval
 from despejado_hub.jupyterhub_config.roles import data_scopes
 from despejado_hub.jupyterhub_config.tokens import DataTokens
-from despejado_hub.menu import menu_policy
 from despejado_hub.runtime import Runtime
 
 MENU_PATH = "despejado/menu"
@@ -51,7 +50,7 @@ def configure_labs(c: Any, platform: Platform, runtime: Runtime) -> None:
     c.JupyterHub.spawner_class = LocalLabSpawner
     lab = c.LocalLabSpawner
     lab.state_dir = os.fspath(runtime.state)
-    lab.environment_policy = menu_policy(platform)
+    lab.environment_policy = dataclasses.asdict(derive.menu_policy(platform))
     lab.sizes = _sizes(platform)
     lab.default_size = platform.labs.default_size
     lab.discovery = derive.discovery_document(platform, runtime)
