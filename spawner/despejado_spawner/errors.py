@@ -39,6 +39,12 @@ class HomeError(SpawnerError):
     reason = "home"
 
 
+class LabFolderError(SpawnerError):
+    """The lab's own folder, which is the platform's and not the user's, cannot be written."""
+
+    reason = "lab_folder"
+
+
 class EnvironmentFailed(SpawnerError):
     """The chosen environment could not be had; the text says why and what to do."""
 

@@ -14,8 +14,11 @@ from despejado_spawner.environments.layout import Layout
 from despejado_spawner.environments.locking import builder_lock
 from despejado_spawner.environments.records import lock_is_held
 from despejado_spawner.environments.uv import links_possible
+from despejado_spawner.errors import SpawnerError
 from despejado_spawner.history import StartHistory
-from despejado_spawner.local.files import make_lab_folder, remove_runtime
+from despejado_spawner.local.files import make_lab_folder, remove_runtime, write_runtime
+from despejado_spawner.local.records import LabRecord, write_record
+from despejado_spawner.models import LabFile
 
 
 def mode(path: Path) -> int:
@@ -94,3 +97,35 @@ def test_a_history_that_cannot_be_written_leaves_nothing_and_ends_no_start(
     history.add(9.0)
     assert history.expected() == 1.0
     assert [path.name for path in tmp_path.iterdir()] == ["starts.json"]
+
+
+def test_a_full_disk_keeps_no_secrets_of_a_lab_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = make_lab_folder(tmp_path / "labs", "ada", "default")
+    for name in ("runtime", ".old-0123"):  # a hub was killed while it removed the second
+        (folder / name / "secrets").mkdir(parents=True)
+    monkeypatch.setattr(os, "mkdir", full)
+    remove_runtime(folder / "runtime")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_full_disk_at_the_start_of_a_lab_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = make_lab_folder(tmp_path / "labs", "ada", "default")
+    file = LabFile(folder / "runtime" / "passwd", "")
+    monkeypatch.setattr(os, "fchmod", full)
+    with pytest.raises(SpawnerError, match=r"No space left on device.*administrator.*start again"):
+        write_runtime(folder / "runtime", [file], os.getuid(), os.getgid())
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    record = LabRecord(1, "1", "boot", "id", "127.0.0.1", 1, "sha256:0", "plain", 1)
+    with pytest.raises(SpawnerError, match=r"No space left on device.*administrator.*start again"):
+        write_record(folder, record)
+    assert list(folder.iterdir()) == []

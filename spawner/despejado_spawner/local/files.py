@@ -6,35 +6,59 @@ place by names that only the writer controls, given away when it is complete, an
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from despejado_spawner.errors import LabFolderError
 from despejado_spawner.models import LabFile
 
 TRAVERSABLE = 0o711
 FOLDER_MODE = 0o500
+_OLD = ".old-"
+
+
+@contextlib.contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """What the file system refuses in a lab's folder as ``LabFolderError``."""
+    try:
+        yield
+    except OSError as error:
+        raise LabFolderError(
+            f"The files of your lab could not be written ({error.strerror or error}). Nothing of "
+            "yours was touched. Tell the administrator, who should check the disk and the "
+            f"permissions of {folder}; then start again."
+        ) from error
 
 
 def make_lab_folder(labs: Path, user: str, server: str) -> Path:
     """``labs/<user>/<server>``, owned by whoever runs the spawner, traversable by the lab."""
     folder = labs / user / server
-    for path in (labs, labs / user, folder):
-        try:
-            path.mkdir(parents=path == labs)
-        except FileExistsError:
-            continue
-        path.chmod(TRAVERSABLE)  # whatever the umask is
+    with storage_errors(folder):
+        for path in (labs, labs / user, folder):
+            try:
+                path.mkdir(parents=path == labs)
+            except FileExistsError:
+                continue
+            path.chmod(TRAVERSABLE)  # whatever the umask is
     return folder
 
 
 def write_runtime(runtime: Path, files: Iterable[LabFile], uid: int, gid: int) -> None:
     """Replace the runtime folder by one with these files, owned by ``uid`` and ``gid``.
 
-    Each ``LabFile.path`` must be below ``runtime``. Ownership is only changed as root.
+    Each ``LabFile.path`` must be below ``runtime``. Ownership is only changed as root. Raises
+    ``LabFolderError`` for what the file system refuses; nothing half-made stays.
     """
+    with storage_errors(runtime.parent):
+        _write_runtime(runtime, files, uid, gid)
+
+
+def _write_runtime(runtime: Path, files: Iterable[LabFile], uid: int, gid: int) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=".runtime-", dir=runtime.parent))
     try:
         for file in files:
@@ -54,10 +78,16 @@ def write_runtime(runtime: Path, files: Iterable[LabFile], uid: int, gid: int) -
 
 def remove_runtime(runtime: Path) -> None:
     """Remove a runtime folder (its secrets with it), if there is one."""
-    if not (runtime.is_symlink() or runtime.exists()):
-        return
-    old = Path(tempfile.mkdtemp(prefix=".old-", dir=runtime.parent))
-    runtime.rename(old / "runtime")
+    if runtime.is_symlink():
+        runtime.unlink()
+    if runtime.exists():
+        # Nothing is made for this: a full disk must not keep a lab from ending.
+        runtime.rename(runtime.with_name(f"{_OLD}{secrets.token_hex(8)}"))
+    for old in runtime.parent.glob(f"{_OLD}*"):  # also what a hub that was killed here left
+        _remove(old)
+
+
+def _remove(old: Path) -> None:
     # Read-only folders cannot be emptied by ordinary users. By descriptor: the folders belong to
     # the lab's user, and what the lab left running may put links in their place meanwhile.
     for _, _, _, folder in os.fwalk(old):

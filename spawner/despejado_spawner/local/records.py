@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from despejado_spawner.local.files import storage_errors
 from despejado_spawner.local.proc import boot_id, start_time
 
 RECORD_NAME = "lab.json"
@@ -55,7 +56,12 @@ class LabRecord:
 
 
 def write_record(folder: Path, record: LabRecord) -> None:
-    """Write ``lab.json`` of a lab's folder at once or not at all."""
+    """Write ``lab.json`` of a lab's folder at once or not at all; raises ``LabFolderError``."""
+    with storage_errors(folder):
+        _write_record(folder, record)
+
+
+def _write_record(folder: Path, record: LabRecord) -> None:
     descriptor, name = tempfile.mkstemp(prefix=".lab-", dir=folder)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
