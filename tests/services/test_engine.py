@@ -89,6 +89,28 @@ def test_plain_columns_keep_what_the_catalogue_says(engine: Engine) -> None:
     assert plan.tables == ("sample.stars",)
 
 
+def test_a_union_of_different_columns_keeps_only_what_both_have(engine: Engine) -> None:
+    def column(query: str) -> tuple[str | None, str | None]:
+        first = engine.plan(query, maxrec=1).columns[0]
+        return first.unit, first.ucd
+
+    same = "SELECT ra FROM sample.stars UNION SELECT ra FROM sample.stars"
+    assert column(same) == ("deg", "pos.eq.ra;meta.main")
+    assert column("SELECT ra FROM sample.stars UNION SELECT dec FROM sample.stars") == ("deg", None)
+    assert column("SELECT ra FROM sample.stars UNION SELECT mag FROM sample.stars") == (None, None)
+
+
+def test_a_union_of_whole_and_other_numbers_keeps_the_fractions(engine: Engine) -> None:
+    plan = engine.plan(
+        "SELECT hip AS n FROM sample.stars WHERE hip = 17702"
+        " UNION SELECT ra FROM sample.stars WHERE hip = 17702",
+        maxrec=9,
+    )
+    values = [v for b in engine.run(plan, cancel=Cancel()).batches for v in b.column(0).to_pylist()]
+    assert plan.columns[0].datatype == "double"
+    assert sorted(values) == [56.8711, 17702.0]
+
+
 def test_a_column_keeps_its_description_through_subqueries(engine: Engine) -> None:
     query = (
         "WITH w AS (SELECT mag AS m FROM stars) SELECT q.m FROM (SELECT m FROM w) AS q"

@@ -30,6 +30,18 @@ class Meta:
     xtype: str | None = None
 
 
+def shared(a: Meta, b: Meta) -> Meta:
+    """What is true of a column that has values of both, as after UNION."""
+    if a == b:
+        return a
+    x, y = a.column or a, b.column or b
+    return Meta(
+        unit=x.unit if x.unit == y.unit else None,
+        ucd=x.ucd if x.ucd == y.ucd else None,
+        xtype=x.xtype if x.xtype == y.xtype else None,
+    )
+
+
 @dataclass(frozen=True)
 class SourceColumn:
     """A column that can be named; ``physical`` is its name in the store."""

@@ -9,7 +9,7 @@ from sqlglot import exp
 from despejado_services.adql.crossmatch import Pair, conjuncts, explode, find_pair
 from despejado_services.adql.expressions import Value, Writer, has_aggregate
 from despejado_services.adql.grouping import grouping
-from despejado_services.adql.names import Found, Scope, Source, same
+from despejado_services.adql.names import Found, Scope, Source, same, shared
 from despejado_services.adql.shape import only, whole_number
 from despejado_services.adql.shapes import function_name
 from despejado_services.adql.tables import Join, Output, Part, TableReader, Written
@@ -91,12 +91,16 @@ class QueryWriter:
                 node.expression,
                 f"{word}: one side has {len(left.columns)} columns, the other {len(right.columns)}",
             )
+        outputs = tuple(
+            dataclasses.replace(a, meta=shared(a.meta, b.meta))
+            for a, b in zip(left.columns, right.columns, strict=True)
+        )
         word += "" if node.args.get("distinct") else " ALL"
         if node.args.get("limit"):
             raise self._text.error(node, "TOP stands after SELECT")
-        tail = self._order(node, left.columns, [], None)
+        tail = self._order(node, outputs, [], None)
         tail += self._limit(node, cap)
-        return Written(f"({left.sql}) {word} ({right.sql}){tail}", left.columns)
+        return Written(f"({left.sql}) {word} ({right.sql}){tail}", outputs)
 
     # SELECT
 
