@@ -172,6 +172,11 @@ def test_large_image_is_thinned_in_place(monkeypatch: pytest.MonkeyPatch) -> Non
     assert view.axes.get_xlim() == (-0.5, 301.5)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (1, 1, 1, 7)])
+def test_image_of_one_row_is_an_image(shape: tuple[int, ...]) -> None:
+    assert drawn(show(np.ones(shape))).get_array().shape == shape[-2:]
+
+
 def test_cube_of_one_plane_keeps_its_sky() -> None:
     wcs = WCS(naxis=3)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN", "FREQ"]

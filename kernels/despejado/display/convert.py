@@ -170,7 +170,9 @@ def _image(
     array = np.asarray(data)
     if array.dtype.kind not in "buif":
         raise CannotShow(f"An image needs real numbers; this array holds {array.dtype}.")
-    plane = array.squeeze()
+    # an image may itself be one row or column of pixels
+    plain = array.ndim >= 2 and all(n == 1 for n in array.shape[:-2])
+    plane = array.reshape(array.shape[-2:]) if plain else array.squeeze()
     if plane.ndim != 2:
         raise CannotShow(
             f"show() draws two-dimensional images; this one has the shape {array.shape}."
