@@ -104,6 +104,26 @@ def test_error_page_says_what_to_do(demo: RunningDemo) -> None:
     assert "There is nothing at this address" in answer.text
 
 
+@pytest.mark.parametrize("path", ["admin", "spawn/somebody-else"])
+def test_refusal_speaks_of_pages_and_not_of_scopes(demo: RunningDemo, path: str) -> None:
+    answer = Person(demo, "vera").log_in().http.get(f"/hub/{path}")
+    assert answer.status_code in (403, 404)
+    assert "scope" not in answer.text
+    assert "resources" not in answer.text
+    assert re.search("You may not open this page|nothing at this address", answer.text)
+
+
+def test_wrong_password_says_where_the_right_one_is(demo: RunningDemo) -> None:
+    person = Person(demo, "vera")
+    answer = person.form("/hub/login", username="Vera", password="wrong")
+    assert answer.status_code == 403
+    assert "printed in the terminal" in answer.text.split('id="login-error"')[1].split("</p>")[0]
+    password = re.search(r"<input id=.password_input.*?>", answer.text, re.DOTALL)
+    assert password is not None
+    assert "autofocus" in password[0]
+    assert answer.text.count("autofocus") == 1
+
+
 def test_administrator_sees_others_and_cannot_be_them(demo: RunningDemo) -> None:
     Person(demo, "rachel").log_in()
     operator = Person(demo, "operator").log_in()
