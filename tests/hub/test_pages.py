@@ -365,6 +365,24 @@ def test_failed_start_says_why_and_offers_another_try(demo: RunningDemo) -> None
     )
 
 
+@pytest.mark.browser
+def test_home_page_follows_a_start_and_its_stop(demo: RunningDemo) -> None:
+    with browser_page(demo) as page:
+        log_in(page, demo, "berta")
+        # Nothing is built, so the start waits at its first phase.
+        page.locator("input[name=image]").first.check()
+        page.get_by_role("button", name="Start").click()
+        page.locator("#spawn-progress").wait_for()
+        assert "_xsrf" not in page.url
+        page.goto("/hub/home")
+        page.get_by_text("Starting with").wait_for()
+        assert page.get_by_role("link", name="Watch it start").is_visible()
+        page.wait_for_load_state("networkidle")  # JupyterHub's part of the page comes last
+        page.get_by_role("button", name="Stop my lab").click()
+        page.get_by_text("Not running.").wait_for()
+        assert page.get_by_role("link", name="Start my lab").is_visible()
+
+
 def _failing_start(route: Any) -> None:
     events = [
         {"progress": 5, "message": "Preparing Plain Python", "phase": "environment"},

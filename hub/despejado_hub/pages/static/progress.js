@@ -5,6 +5,10 @@
   const page = document.getElementById("spawn-progress");
   const { progressUrl, owner, serverName } = page.dataset;
   const find = (id) => document.getElementById(id);
+  // The spawn form's token comes along in the address: it is nothing to keep in a bookmark.
+  const address = new URL(window.location.href);
+  address.searchParams.delete("_xsrf");
+  window.history.replaceState({}, "", address);
   const bar = find("progress-bar");
   const message = find("progress-message");
   const time = find("progress-time");
