@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 
 from despejado_spawner.environments import (
     BuildProgress,
     Environment,
     EnvironmentBuildError,
-    EnvironmentChoice,
     EnvironmentStore,
 )
 from despejado_spawner.environments.recipe import title_of
@@ -51,9 +51,10 @@ async def _follow_build(store: EnvironmentStore, tag: str, progress: SpawnProgre
     step = None
     async for step in store.build(tag):
         if step.state == "building":
+            left = time_left(expected, step.started, step.updated)
             progress.tell(
                 Phase.ENVIRONMENT,
-                f"Preparing {title}: {step.message}{_left(choice, step)}",
+                f"Preparing {title}: {step.message}{left}",
                 fraction=step.fraction or 0.0,
                 expected_seconds=expected,
             )
@@ -69,12 +70,12 @@ def _failure(title: str, step: BuildProgress) -> str:
     )
 
 
-def _left(choice: EnvironmentChoice | None, step: BuildProgress) -> str:
-    if choice is None or not choice.expected_seconds:
+def time_left(expected: float | None, started: datetime, now: datetime) -> str:
+    """What to add to a message about a build that usually takes ``expected`` seconds."""
+    if not expected:
         return ""
-    gone = (step.updated - step.started).total_seconds()
-    left = choice.expected_seconds - gone
-    if left < 20:
+    left = expected - (now - started).total_seconds()
+    if left < 10:
         return " (nearly done)" if left > 0 else ""
     if left < 90:
         return f" (about {math.ceil(left / 10) * 10} s left)"
