@@ -37,6 +37,10 @@ def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",
+            # Where the chosen image has the browser half of its widgets.
+            "extra_labextensions_path": [
+                path for path in [environment.get("DESPEJADO_LABEXTENSIONS")] if path
+            ],
         },
         "MappingKernelManager": {"default_kernel_name": KERNEL_NAME},
         # JUPYTER_PATH is searched before all other folders, so this name is the lab's kernel.

@@ -52,6 +52,7 @@ def lab_variables(plan: LabPlan) -> dict[str, str]:
 
 def _decided(plan: LabPlan) -> dict[str, str]:
     size, runtime = plan.size, str(plan.runtime)
+    image = plan.kernel_python.parent.parent
     variables = {
         "HOME": str(plan.home),
         "USER": plan.identity.username,
@@ -61,6 +62,8 @@ def _decided(plan: LabPlan) -> dict[str, str]:
         "NETRC": f"{runtime}/secrets/netrc",
         "JUPYTER_PATH": f"{runtime}/jupyter",
         "JUPYTER_CONFIG_PATH": f"{runtime}/jupyter-config",
+        # Widgets have a half in the browser, of the version that the kernel's half is made for.
+        "DESPEJADO_LABEXTENSIONS": f"{image}/share/jupyter/labextensions",
         "JUPYTERHUB_ROOT_DIR": str(plan.home),
         "JUPYTERHUB_DEFAULT_URL": plan.default_url,
         "JUPYTER_IMAGE": plan.image.tag,

@@ -70,6 +70,9 @@ def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, outpu
     page.wait_for_url(f"**/user/{NAME}/lab**", timeout=420_000)
     page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)
 
+    extensions = json.loads(page.locator("#jupyter-config-data").inner_text())
+    names = {extension["name"] for extension in extensions["federated_extensions"]}
+    assert names >= {"despejado-lab", "anywidget", "@jupyter-widgets/jupyterlab-manager"}
     badge = page.get_by_text("Weekly " + chosen.removeprefix("w_"))
     expect(badge.first).to_be_visible()
     page.get_by_role("menuitem", name="Tutorials").click()

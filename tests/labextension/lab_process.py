@@ -126,6 +126,13 @@ class Lab:
     def forget_copies(self) -> None:
         shutil.rmtree(self.home / "notebooks", ignore_errors=True)
 
+    def empty_copies(self) -> None:
+        """Remove the copies and keep their folder: a kernel that an earlier page asked for may be
+        starting in it, and would fail, and with it the next page that has that notebook."""
+        for path in list(self.copies.rglob("*")):
+            if not path.is_dir():
+                path.unlink()
+
 
 def unused_port() -> int:
     with socket.socket() as probe:

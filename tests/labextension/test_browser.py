@@ -45,6 +45,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def lab(_shared_lab: Lab, hub: HubStandIn) -> Lab:
+    """A lab of the platform, without copies of tutorials."""
+    _shared_lab.empty_copies()
+    return _shared_lab
+
+
+@pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -95,6 +102,7 @@ def edit_notebook(page: Page, lab: Lab, name: str) -> None:
     page.evaluate(
         """async path => {
             const app = window.jupyterapp;
+            await app.serviceManager.ready;
             const widget = await app.commands.execute('docmanager:open', { path });
             await widget.context.ready;
             widget.content.model.sharedModel.getCell(0).setSource('# changed by the test');
@@ -192,7 +200,7 @@ def test_the_launcher_has_a_card_with_the_mark(page: Page, lab: Lab) -> None:
 def mine(lab: Lab) -> Path:
     """A copy of the first tutorial that the user has worked in."""
     copy = lab.copies / FIRST
-    copy.parent.mkdir(parents=True)
+    copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(notebook("# My own work"))
     return copy
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import httpx
@@ -110,7 +111,7 @@ def test_a_tutorial_is_copied_below_the_home(lab: Lab) -> None:
 
 def test_an_existing_file_is_never_replaced_unasked(lab: Lab) -> None:
     mine = lab.copies / FIRST
-    mine.parent.mkdir(parents=True)
+    mine.parent.mkdir(parents=True, exist_ok=True)
     mine.write_text("my own work")
     answer = copy(lab, FIRST)
     assert answer.status_code == 409
@@ -169,6 +170,7 @@ def test_a_link_out_of_the_tutorials_is_neither_listed_nor_copied(lab: Lab) -> N
 
 
 def test_a_link_in_the_home_that_leads_out_of_it_is_not_followed(lab: Lab, tmp_path: Path) -> None:
+    shutil.rmtree(lab.home / "notebooks", ignore_errors=True)
     (lab.home / "notebooks").mkdir()
     (lab.home / "notebooks" / "tutorials").symlink_to(tmp_path)
     answer = copy(lab, FIRST)
@@ -211,7 +213,7 @@ def limit_file_size(lab: Lab, size: int) -> None:
 
 def test_a_full_disk_leaves_everything_as_it_was_and_says_so(lab: Lab) -> None:
     mine = lab.copies / "large.ipynb"
-    mine.parent.mkdir(parents=True)
+    mine.parent.mkdir(parents=True, exist_ok=True)
     mine.write_text("my own work")
     large = lab.tutorials / "large.ipynb"
     large.write_text(notebook("# Large", code="#" * 200_000))

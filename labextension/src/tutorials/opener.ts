@@ -41,7 +41,7 @@ export class TutorialOpener {
     let existing: string;
     try {
       const copied = await this._copy(path, false);
-      this._manager.openOrReveal(copied.path);
+      await this._show(copied.path);
       return;
     } catch (error) {
       if (!(error instanceof RequestError) || error.reason !== 'exists') {
@@ -51,10 +51,16 @@ export class TutorialOpener {
     }
     const choice = await this._ask(existing);
     if (choice === MINE) {
-      this._manager.openOrReveal(existing);
+      await this._show(existing);
     } else if (choice === FRESH) {
       await this._replace(path, existing);
     }
+  }
+
+  private async _show(path: string): Promise<void> {
+    // A notebook that is opened before the kernels are known asks which one to start, though there is only one.
+    await this._manager.services.ready;
+    this._manager.openOrReveal(path);
   }
 
   private async _replace(path: string, existing: string): Promise<void> {
@@ -71,7 +77,7 @@ export class TutorialOpener {
     const copied = await this._copy(path, true);
     // What is on screen is the old content: read the file again.
     await widget?.context.revert();
-    this._manager.openOrReveal(copied.path);
+    await this._show(copied.path);
     if (copied.backup !== null) {
       Notification.info(
         this._trans.__('Your version is kept as %1', copied.backup),
