@@ -57,7 +57,7 @@ def test_terminal_shows_address_user_and_password(demo: RunningDemo) -> None:
 def test_login_needs_the_password(demo: RunningDemo) -> None:
     answer = Person(demo, "rachel").form("/hub/login", username="rachel", password="guess")
     assert answer.status_code == 403
-    assert "Invalid username or password" in answer.text
+    assert "This is not the password. It is printed in the terminal" in answer.text
 
 
 @pytest.mark.parametrize("name", ["", "Räuber", "../root", "a b", "x" * 65, "12345", "<b>x</b>"])
