@@ -81,7 +81,8 @@ def escape(page: Page) -> None:
 
 def visible_files(folder: Path) -> list[Path]:
     """What a user sees there; Jupyter's checkpoints are hidden."""
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = (path for path in folder.iterdir() if path.is_file())
+    return sorted(path for path in files if not path.name.startswith("."))
 
 
 def open_menu(page: Page, name: str) -> None:
