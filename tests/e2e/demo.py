@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -27,8 +28,8 @@ class Demo:
     log: Path
 
     @property
-    def ready(self) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self.ready_file.read_text())
+    def ready(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.ready_file.read_text())
         return found
 
     @property

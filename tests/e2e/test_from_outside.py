@@ -22,7 +22,7 @@ def session(demo: Demo) -> requests.Session:
 
 
 def tap_url(demo: Demo) -> str:
-    return str(demo.ready["services"]["tap"])  # type: ignore[index]
+    return str(demo.ready["services"]["tap"])
 
 
 def test_sync_query_with_a_token_from_the_token_page(demo: Demo, session: requests.Session) -> None:

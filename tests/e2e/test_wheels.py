@@ -58,6 +58,6 @@ def test_wheels_alone_bring_up_the_demo(command: list[str], output: Path) -> Non
             return bool(servers[""]["ready"])
 
         wait_for(running, demo.process, demo.log, seconds=180)
-        for process in demo.ready["processes"].values():  # type: ignore[attr-defined]
+        for process in demo.ready["processes"].values():
             text = Path(f"/proc/{process}/cmdline").read_bytes().decode()
             assert str(ROOT) not in text
