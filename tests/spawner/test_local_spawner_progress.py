@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from despejado_spawner.history import StartHistory
-from despejado_spawner.progress import Phase, SpawnProgress
+from despejado_spawner.progress import POD_SCALE, PROCESS_SCALE, Phase, Scale, SpawnProgress
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,16 +16,17 @@ async def listened(progress: SpawnProgress) -> list[tuple[int, str]]:
     return [(event.progress, event.message) async for event in progress.listen()]
 
 
-@given(
-    st.lists(st.tuples(st.sampled_from(Phase), st.text(max_size=3), st.floats(-1, 2)), max_size=12)
-)
-def test_progress_never_runs_backwards(told: list[tuple[Phase, str, float]]) -> None:
+@pytest.mark.parametrize("scale", [PROCESS_SCALE, POD_SCALE], ids=["process", "pod"])
+@given(told=st.lists(st.tuples(st.integers(0, 99), st.text(max_size=3), st.floats(-1, 2))))
+def test_progress_never_runs_backwards(scale: Scale, told: list[tuple[int, str, float]]) -> None:
+    order = list(scale)
+
     async def run() -> None:
-        progress = SpawnProgress()
-        for phase, message, fraction in told:
-            progress.tell(phase, message, fraction=fraction)
+        progress = SpawnProgress(scale)
+        for number, message, fraction in told:
+            progress.tell(order[number % len(order)], message, fraction=fraction)
         percentages = [event.progress for event in progress.events]
-        phases = [event.phase for event in progress.events]
+        phases = [order.index(event.phase) for event in progress.events]
         assert percentages == sorted(percentages) and phases == sorted(phases)
         assert all(0 <= percent < 100 for percent in percentages)
 
