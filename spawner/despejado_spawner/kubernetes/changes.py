@@ -36,17 +36,17 @@ class Changes:
         self.closed = False
 
     def tell(self, change: Change) -> None:
-        """Wake the waiters of an object and call its callbacks.
+        """Call the callbacks of an object, then wake its waiters.
 
         Callbacks run in the event loop's next turn, each on its own: what one of them raises is
         reported by the loop and stops neither the others nor the watch.
         """
-        self.wake(change.key)
         callbacks = self._callbacks.get(change.key)
         if callbacks:
             loop = asyncio.get_running_loop()
             for callback in callbacks:
                 loop.call_soon(callback, change)
+        self.wake(change.key)
 
     def wake(self, key: str) -> None:
         """Wake the waiters of an object."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -97,10 +96,10 @@ class ObjectApi:
         kind, name = manifest["kind"], manifest["metadata"]["name"]
         start = labels_of(manifest).get(START_LABEL)
         namespace = self._namespace(manifest)
-        for attempt in itertools.count():
-            reply = await self._calls.ask(self._creation(manifest))
+        reply = await self._calls.ask(self._creation(manifest))
+        for _ in range(GOES_AWAY):
             if reply.status != 409:
-                return _manifest(reply)
+                break
             found = await self.find(
                 kind, namespace=namespace, fields=f"metadata.name={name}", only_metadata=True
             )
@@ -112,8 +111,8 @@ class ObjectApi:
                 pod = await self.read("Pod", name, namespace=namespace)
                 if pod is not None:
                     return pod
-            if attempt == GOES_AWAY:
-                return reply
+            reply = await self._calls.ask(self._creation(manifest))
+        return reply if reply.status == 409 else _manifest(reply)
 
     def _creation(self, manifest: Manifest) -> Request:
         kind, name = manifest["kind"], manifest["metadata"]["name"]

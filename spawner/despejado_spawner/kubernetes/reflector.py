@@ -32,7 +32,8 @@ BUSY = frozenset({429, 500, 502, 503})
 """Answers of a server in trouble: what the watch knows of the cluster is still good."""
 REFUSED = frozenset({400, 401, 403, 404})
 """Answers to a first list that no retry will change."""
-EXPECTED = (aiohttp.ClientError, OSError, TimeoutError, ApiStatus, ValueError)
+TRANSPORT = (aiohttp.ClientError, OSError, TimeoutError)
+EXPECTED = (*TRANSPORT, ApiStatus, ValueError)
 
 
 class NotWatching(SpawnerError):
@@ -182,12 +183,15 @@ class LabReflector(ResourceReflector):
                 if not gone_before:
                     gone_before = True
                     continue
+            elif self._steady and isinstance(failure, TRANSPORT):
+                # Load balancers cut connections as a matter of course: no outage yet.
+                self.log.debug("The watch of %s was cut (%s)", self.where, failure)
             elif failure is not None:
                 if self._refused(failure):
                     return
                 self._note_outage(failure)
-                if not isinstance(failure, EXPECTED) or (
-                    isinstance(failure, ApiStatus) and failure.status not in BUSY
+                if not isinstance(failure, TRANSPORT) and not (
+                    isinstance(failure, ApiStatus) and failure.status in BUSY
                 ):
                     self._version = None
             if failure is not None or not self._steady:
