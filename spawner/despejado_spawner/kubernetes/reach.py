@@ -56,8 +56,15 @@ async def answers(
         NoAnswer: not before the deadline.
     """
     began = time.monotonic()
-    last = "It was not tried."
+    last = "No connection could be made."
     attempts, pause, connect = 0, refused_delay, FIRST_CONNECT
+
+    async def connected(*_: object) -> None:
+        nonlocal last
+        last = "The connection was accepted, but no answer came."
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(connected)
     # Each lab has an address of its own: there is no connection that a session of longer life
     # could use again, and none is to be left open at the lab.
     connector = aiohttp.TCPConnector(
@@ -67,11 +74,12 @@ async def answers(
     try:
         async with (
             asyncio.timeout(deadline.timeout),
-            aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session,
+            aiohttp.ClientSession(
+                connector=connector, cookie_jar=jar, trace_configs=[trace]
+            ) as session,
         ):
             while True:
                 attempts += 1
-                last = "The connection was accepted, but no answer came."
                 timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect)
                 try:
                     async with session.get(url, timeout=timeout, allow_redirects=False) as answer:
