@@ -34,7 +34,7 @@ def lab_variables(plan: LabPlan) -> dict[str, str]:
     Site variables (``plan.environment``) may replace ordinary ones, never those that this
     function decides or the hub owns.
     """
-    decided = _decided(plan)
+    decided = decided_variables(plan)
     threads = str(thread_count(plan.size.cpu))
     ordinary = {
         "SHELL": "/bin/bash",
@@ -50,7 +50,8 @@ def lab_variables(plan: LabPlan) -> dict[str, str]:
     return ordinary | dict(plan.hub_environment) | site | decided
 
 
-def _decided(plan: LabPlan) -> dict[str, str]:
+def decided_variables(plan: LabPlan) -> dict[str, str]:
+    """The variables that only the platform decides."""
     size, runtime = plan.size, str(plan.runtime)
     image = plan.kernel_python.parent.parent
     variables = {

@@ -12,10 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from despejado_spawner.errors import SpawnerError
 from despejado_spawner.models import NOTHING, LabPlan
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the API's JSON has it."""
+
+
+class PlanError(SpawnerError, ValueError):
+    """A lab that cannot be built as the site describes it; the text names what and where."""
+
+    reason = "invalid"
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,15 @@ class HomeProvisioner:
     """The small job that makes a home: it sees the homes' volume, and no lab does.
 
     Pod Security *restricted* has no room for a container that may change owners, so it runs in
-    ``namespace``, where ``claim`` names the same storage that the labs' claim does.
+    ``namespace``, where ``claim`` names the same storage that the labs' claim does. ``image`` has
+    ``python3``; ``pull_secrets`` name Secrets of that namespace.
     """
 
     namespace: str
     claim: str
     image: str
     timeout: float = 60.0
+    pull_secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
