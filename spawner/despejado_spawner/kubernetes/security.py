@@ -149,8 +149,9 @@ def _common(context: Manifest) -> None:
 
 def _context(owner: Manifest) -> Manifest:
     """The security context of a pod's spec or a container, made where there is none."""
-    context: Manifest = owner.get("securityContext") or {}
-    owner["securityContext"] = context
+    if owner.get("securityContext") is None:
+        owner["securityContext"] = {}
+    context: Manifest = owner["securityContext"]
     return context
 
 
