@@ -6,13 +6,9 @@ from despejado_spawner.identity_files import account_name
 from despejado_spawner.kubernetes.files import config_map, secret
 from despejado_spawner.kubernetes.homes import home_job, home_request
 from despejado_spawner.kubernetes.models import LabObjects, PodPlan
+from despejado_spawner.kubernetes.mounts import TEMPORARY, shared_writable
 from despejado_spawner.kubernetes.network import lab_network_policy
-from despejado_spawner.kubernetes.pod import (
-    TEMPORARY,
-    build_pod,
-    container_variables,
-    shared_writable,
-)
+from despejado_spawner.kubernetes.pod import build_pod, container_variables
 from despejado_spawner.kubernetes.security import still_refused
 
 NFS_GROUPS = 16
