@@ -59,3 +59,20 @@ class LabDied(SpawnerError):
     def __init__(self, message: str, log: Sequence[str] = ()) -> None:
         self.log = tuple(log)
         super().__init__(message)
+
+
+class LabFailed(SpawnerError):
+    """A lab on a cluster that is not up, and why.
+
+    ``reason`` is one of the stable codes of ``despejado_spawner.kubernetes.reasons``, ``message``
+    says what happened and where, ``advice`` what to do, ``details`` is what the system itself said.
+    """
+
+    def __init__(
+        self, reason: str, message: str, advice: str = "", details: Sequence[str] = ()
+    ) -> None:
+        self.reason = reason
+        self.message = message
+        self.advice = advice
+        self.details = tuple(details)
+        super().__init__(f"{message} {advice}".strip())

@@ -10,40 +10,64 @@ import tempfile
 from pathlib import Path
 
 _KEPT = 20
+_MOST_KEYS = 500
 
 
 class StartHistory:
-    """Seconds of the last starts in one small file; losing it loses nothing else."""
+    """Seconds of the last starts in one small file; losing it loses nothing else.
 
-    def __init__(self, path: Path) -> None:
+    Durations may be noted under keys, such as a phase with its image and node. Without a file
+    they are kept as long as this object.
+    """
+
+    def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._memory: dict[str, list[float]] = {}
 
-    def expected(self) -> float | None:
-        """The median of the last starts in seconds; None if there was none."""
-        seconds = self._read()
-        return statistics.median(seconds) if seconds else None
+    def expected(self, *keys: str) -> float | None:
+        """The median of the last durations under the first key that has any; None if none has."""
+        found = self._read()
+        for key in keys or ("",):
+            if found.get(key):
+                return statistics.median(found[key])
+        return None
 
-    def add(self, seconds: float) -> None:
-        """Note one more start; not noted when the disk refuses, as the lab runs all the same."""
-        kept = [*self._read(), round(seconds, 3)][-_KEPT:]
-        with contextlib.suppress(OSError):
-            self._write(json.dumps(kept))
+    def add(self, seconds: float, *keys: str) -> None:
+        """Note one more under each key; a disk that refuses costs the note and no lab."""
+        found = self._read()
+        for key in keys or ("",):
+            found[key] = [*found.pop(key, []), round(seconds, 3)][-_KEPT:]
+        while len(found) > _MOST_KEYS:
+            del found[next(iter(found))]
+        self._memory = found
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._write(self._path, json.dumps(found))
 
-    def _write(self, text: str) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=".starts-", dir=self._path.parent)
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        descriptor, name = tempfile.mkstemp(prefix=".starts-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(text)
-            Path(name).replace(self._path)
+            Path(name).replace(path)
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def _read(self) -> list[float]:
+    def _read(self) -> dict[str, list[float]]:
+        if self._path is None:
+            return dict(self._memory)
         try:
             document = json.loads(self._path.read_text("utf-8"))
         except (OSError, ValueError):
-            return []
-        if not isinstance(document, list):
-            return []
-        return [float(value) for value in document if isinstance(value, int | float)]
+            return {}
+        if isinstance(document, list):  # as it was when there was one kind of duration
+            document = {"": document}
+        if not isinstance(document, dict):
+            return {}
+        return {
+            key: [float(value) for value in values if isinstance(value, int | float)]
+            for key, values in document.items()
+            if isinstance(values, list)
+        }

@@ -102,12 +102,12 @@ class Calls:
                 last = ApiStatus(502, "BadGateway", "the answer was cut off")
             except _Failure as failure:
                 last, pause = failure.status, failure.retry_after
-                if last.status in request.expected and not _conflict(last):
+                if last.status in request.expected and not _in_between(request, last):
                     return Reply(last.status, last.body, last.reason)
                 broken += last.status in BROKEN
                 if not (
                     last.status in BUSY
-                    or _conflict(last)
+                    or _in_between(request, last)
                     or (last.status in BROKEN and broken < BROKEN_TRIES)
                     or (last.status in NO_RIGHT and trouble)
                 ):
@@ -155,14 +155,12 @@ class _Failure(Exception):
         super().__init__(str(status))
 
 
-def _conflict(status: ApiStatus) -> bool:
-    """Somebody changed something in between (a quota counted on, say): not "already exists"."""
-    return status.status == 409 and status.reason == "Conflict" and not _precondition(status)
+def _in_between(request: Request, last: ApiStatus) -> bool:
+    """Somebody else changed something meanwhile, the count of a quota, say: try again.
 
-
-def _precondition(status: ApiStatus) -> bool:
-    message = status.body.get("message", "") if isinstance(status.body, dict) else status.body
-    return "Precondition failed" in message
+    Not "already exists", and not a deletion whose object has another uid.
+    """
+    return last.status == 409 and last.reason == "Conflict" and request.method != "DELETE"
 
 
 def _seconds(text: str | None) -> float:

@@ -76,8 +76,9 @@ class LabReflector(ResourceReflector):
     stale_seconds = Float(
         90.0,
         config=True,
-        help="""Seconds of silence after which the watch is made anew. API servers send a bookmark
-        a minute, so that this means a connection that was lost without a word.""",
+        help="""Seconds of silence after which everything is listed anew. Where anything happens,
+        API servers send a bookmark a minute, so that this means a connection that was lost
+        without a word.""",
     )
     first_load_timeout = Float(
         60.0,
@@ -211,6 +212,7 @@ class LabReflector(ResourceReflector):
         }
         async with asyncio.timeout(self.request_timeout):
             response = await self._call(**arguments)
+        heard = False
         steady = asyncio.get_running_loop().call_later(STEADY, self._note_steady)
         try:
             if response.status != 200:
@@ -218,6 +220,7 @@ class LabReflector(ResourceReflector):
                 body = await response.read()
                 raise ApiStatus(response.status, response.reason, body.decode(errors="replace"))
             async for kind, item in watch_lines(response):
+                heard = True
                 self._note_steady()
                 self._take(kind, item)
         except TimeoutError:
@@ -225,6 +228,11 @@ class LabReflector(ResourceReflector):
         finally:
             steady.cancel()
             response.close()
+        if not heard:
+            # Not even a bookmark: nothing happens in this cluster, or its past is not ours any
+            # more. After a restore of etcd the server accepts our version and keeps silent until
+            # it has caught up with it.
+            self._version = None
 
     @property
     def _call(self) -> Callable[..., Any]:

@@ -1,0 +1,205 @@
+"""``LabSpawner``: labs as pods, for any JupyterHub that KubeSpawner serves.
+
+How a lab starts: options and identity make a plan, the plan makes objects, the objects are created
+in order, and the watches tell what becomes of the pod until its server answers. A hub that comes
+back in the middle finds the pod and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets as random
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from jupyterhub.utils import maybe_future
+
+from despejado_spawner.errors import SpawnerError
+from despejado_spawner.failures import spawn_failure
+from despejado_spawner.kubernetes.api import LabApi
+from despejado_spawner.kubernetes.create import create_lab, gated
+from despejado_spawner.kubernetes.deadline import Deadline
+from despejado_spawner.kubernetes.follow import Start, first_to_fail
+from despejado_spawner.kubernetes.models import Manifest
+from despejado_spawner.kubernetes.names import DIGEST_ANNOTATION, START_LABEL, TAG_ANNOTATION
+from despejado_spawner.kubernetes.reach import answers
+from despejado_spawner.lab_home import HomeKeeper
+from despejado_spawner.lab_life import LabLife
+from despejado_spawner.lab_planning import LabPlanning, Planned
+from despejado_spawner.progress import POD_SCALE, Phase, SpawnProgress
+
+_MARGIN = 5.0
+"""Seconds before JupyterHub's own limit at which a start ends itself, with a better message."""
+
+
+class LabSpawner(LabLife, LabPlanning):
+    """A KubeSpawner whose labs start at once, fail at once and say why.
+
+    Configuration of KubeSpawner (``c.KubeSpawner...``) counts as it is. With an image menu
+    (`images` or `image_repository`) options are typed and labs get the platform's files.
+    """
+
+    _progress: SpawnProgress | None = None
+    _starting = False
+
+    def start(self) -> asyncio.Future[str]:
+        """Start the lab; the result is its address, once it answers.
+
+        Raises JupyterHub's ``SpawnException`` (5.5: ``HTTPError``) with what happened and what to
+        do. Whatever ends it early, cancelling included, leaves nothing.
+        """
+        self._start_future = asyncio.ensure_future(self._start())
+        return self._start_future
+
+    async def _start(self) -> str:
+        self._progress = progress = SpawnProgress(POD_SCALE)
+        self._starting = True
+        self.forget_end()
+        deadline = Deadline.after(max(1.0, self.start_timeout - _MARGIN))
+        start_id = random.token_hex(4)
+        try:
+            return await self._launch(progress, start_id, deadline)
+        except SpawnerError as error:
+            self.log.warning("Lab of %s not started: %s", self._log_name, error)
+            await asyncio.shield(self._clear_away(start_id))
+            raise spawn_failure(error) from error
+        except (Exception, asyncio.CancelledError):
+            await asyncio.shield(self._clear_away(start_id))
+            raise
+        finally:
+            self._starting = False
+            progress.close()
+
+    async def _launch(self, progress: SpawnProgress, start_id: str, deadline: Deadline) -> str:
+        progress.tell(Phase.QUEUED, "Your lab is being prepared.")
+        await self.load_user_options()
+        if self.enable_user_namespaces:
+            await self._ensure_namespace()
+        await self.watch_namespace()
+        await self.ensure_own_claim()
+        planned = await self.plan_start(start_id)
+        api = self.lab_api(deadline)
+        pod = await create_lab(
+            api, planned.dependents, planned.pod, lambda: self._end_earlier(api, progress)
+        )
+        self.pod_id = pod["metadata"]["uid"]
+        self._remember_start()
+        await self._extras_of_kubespawner(pod)
+        return await self._follow(pod, planned, progress, deadline)
+
+    async def _follow(
+        self,
+        pod: Manifest,
+        planned: Planned | None,
+        progress: SpawnProgress,
+        deadline: Deadline,
+    ) -> str:
+        """From the created pod to a lab that answers; also where a new hub takes over."""
+        with self.watch_lab(pod) as watch:
+            start = Start(
+                watched=watch,
+                settings=self.diagnosis_settings(),
+                progress=progress,
+                history=self.start_history,
+                image=_image_of(pod),
+                deadline=deadline.at,
+            )
+            if gated(pod):
+                keeper = HomeKeeper(self.lab_api(deadline), self.home_job(pod, planned), self.log)
+                await first_to_fail(start.while_alive(), keeper.open_gate(pod, progress))
+                self.note_home(pod)
+            running = await start.until_running()
+            found = watch.pod()
+            url: str = self._get_pod_url(found)
+            await self._answers(start, url, deadline)
+            start.done(running.node)
+        self.note_started()
+        return url
+
+    async def _answers(self, start: Start, url: str, deadline: Deadline) -> None:
+        if self.internal_ssl:
+            return  # JupyterHub asks with the certificates that it made
+        address = f"{url}{self.server.base_url if self.server else '/'}api"
+        limit = deadline.within(self.server_timeout)
+        await first_to_fail(start.while_alive(), answers(address, deadline=limit))
+
+    async def _extras_of_kubespawner(self, pod: Manifest) -> None:
+        """What KubeSpawner makes beside the pod, in its own way and with its own hooks."""
+        if self.internal_ssl or self.services_enabled:
+            await self.create_ssl_and_service(pod)
+        if self.after_pod_created_hook:
+            await maybe_future(self.after_pod_created_hook(self, pod))
+
+    async def _end_earlier(self, api: LabApi, progress: SpawnProgress) -> None:
+        progress.tell(Phase.QUEUED, "An earlier lab of yours is still there; ending it first.")
+        self.log.warning("Ending a pod %s that the hub did not know", self.pod_name)
+        await self.delete_pod(now=True)
+
+    async def _clear_away(self, start_id: str) -> None:
+        """Remove what this start has made, whatever it was; the next one begins from nothing."""
+        api = self.lab_api(Deadline.after(self.k8s_api_request_retry_timeout))
+        try:
+            await api.remove_start(start_id)
+        except SpawnerError as error:
+            self.log.warning("Left of the start %s of %s: %s", start_id, self._log_name, error)
+
+    # A hub that comes back
+
+    async def poll(self) -> int | None:
+        """None while the lab runs or starts, else how it ended."""
+        if self._starting:
+            return None
+        await self.watch_namespace()
+        pod = self.current_pod()
+        if pod is not None and self._check_pending and self.unfinished(pod):
+            failure = await self._take_over(pod)
+            if failure is not None:
+                return 1
+        return await self.poll_pod()
+
+    async def _take_over(self, pod: Manifest) -> Exception | None:
+        """Go on with the start that an earlier hub began.
+
+        Meanwhile the hub's pages show it as any start: pending, with its progress.
+        """
+        self.log.info("Going on with the start of %s", self._log_name)
+        self._progress = progress = SpawnProgress(POD_SCALE)
+        progress.tell(Phase.QUEUED, "The hub was restarted; your lab goes on starting.")
+        deadline = Deadline.after(max(1.0, self.start_timeout - _MARGIN))
+        start_id = pod["metadata"]["labels"][START_LABEL]
+        self._starting = self._spawn_pending = True
+        task = asyncio.ensure_future(self._go_on(pod, progress, deadline))
+        self._start_future = self._spawn_future = task
+        try:
+            await task
+        except SpawnerError as error:
+            self.log.warning("Lab of %s not started: %s", self._log_name, error)
+            self.note_end(error)
+            await asyncio.shield(self._clear_away(start_id))
+            return error
+        finally:
+            self._starting = self._spawn_pending = False
+            progress.close()
+        return None
+
+    async def _go_on(self, pod: Manifest, progress: SpawnProgress, deadline: Deadline) -> str:
+        await self.lab_api(deadline).adopt_start(pod)
+        url = await self._follow(pod, None, progress, deadline)
+        self.follow_address(url)
+        return url
+
+    # Progress
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """The phases of the current start, from the first, for any number of listeners."""
+        if self._progress is not None:
+            async for event in self._progress.listen():
+                yield event.to_json()
+
+
+def _image_of(pod: Manifest) -> str:
+    """What identifies the image in the history of durations."""
+    notes: Mapping[str, str] = pod["metadata"].get("annotations") or {}
+    known = notes.get(DIGEST_ANNOTATION) or notes.get(TAG_ANNOTATION)
+    image: str = known or pod["spec"]["containers"][0]["image"]
+    return image
