@@ -21,8 +21,8 @@ from typing import Any
 HOME_MODE = 0o700
 INITIAL_MODE = 0o755
 NO_ID = 2**32 - 1
-LONGEST = 3000
-"""Characters of a text in the verdict: Kubernetes keeps 4096 bytes of it."""
+LONGEST = 4000
+"""Bytes of a verdict: Kubernetes keeps 4096, and half of one could not be read."""
 
 
 class Refused(Exception):
@@ -89,6 +89,10 @@ def ensure(parent: int, name: str, request: dict[str, Any]) -> dict[str, Any]:
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         return ensure_owner(folder, request, created)
+    except OSError:
+        if created:
+            os.rmdir(name, dir_fd=parent)
+        raise
     finally:
         os.close(folder)
 
@@ -111,7 +115,7 @@ def ensure_owner(folder: int, request: dict[str, Any], created: bool) -> dict[st
                 "the administrator to check whose files these are."
             )
         warnings.append(f"{home} was empty and belonged to UID {found.st_uid}")
-    # The owner last: a job that dies before leaves an empty folder that the next one mends.
+    # The owner last: a job that is ended before leaves an empty folder that the next one mends.
     os.fchmod(folder, HOME_MODE)
     if (found.st_uid, found.st_gid) != (uid, gid):
         os.fchown(folder, uid, gid)
@@ -123,7 +127,7 @@ def verdict_of(request: str, volume: str) -> dict[str, Any]:
     try:
         return make_home(volume, json.loads(request))
     except Refused as error:
-        return {"error": str(error)[:LONGEST]}
+        return {"error": str(error)}
     except OSError as error:
         home = json.loads(request)["path"]
         return {
@@ -132,10 +136,22 @@ def verdict_of(request: str, volume: str) -> dict[str, Any]:
         }
 
 
+def written(found: dict[str, Any]) -> str:
+    """A verdict as JSON that Kubernetes keeps whole; a text that is too long loses its end."""
+    text = json.dumps(found)
+    while len(text) > LONGEST:
+        if "error" in found:
+            found = {"error": found["error"][: len(found["error"]) // 2]}
+        else:
+            found = {**found, "warnings": []}
+        text = json.dumps(found)
+    return text
+
+
 def main(request: str, volume: str = "/homes", verdict: str = "/dev/termination-log") -> int:
     """Do what the module says; the exit code is 0 if there is a home."""
     found = verdict_of(request, volume)
-    text = json.dumps(found)
+    text = written(found)
     print(text, flush=True)
     with open(verdict, "w", encoding="ascii") as stream:  # noqa: PTH123 (no pathlib: it is slow)
         stream.write(text)

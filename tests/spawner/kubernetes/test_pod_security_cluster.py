@@ -10,7 +10,14 @@ import pytest
 from despejado_spawner.kubernetes.build import build_lab
 from despejado_spawner.kubernetes.models import LabObjects, Manifest, PodPlan
 from kubernetes_asyncio import config
-from kubernetes_asyncio.client import ApiClient, ApiException, CoreV1Api
+from kubernetes_asyncio.client import (
+    ApiClient,
+    ApiException,
+    CoreV1Api,
+    V1Namespace,
+    V1ObjectMeta,
+    V1ServiceAccount,
+)
 
 from tests.spawner.kubernetes.example_labs import LABS, site_pod
 
@@ -39,12 +46,11 @@ class Cluster:
     async def make(self) -> None:
         for level, name in (("restricted", self.restricted), ("baseline", self.baseline)):
             label = {"pod-security.kubernetes.io/enforce": level}
-            body = {"metadata": {"name": name, "labels": label}}
-            await self._core.create_namespace(body)
+            metadata = V1ObjectMeta(name=name, labels=label)
+            await self._core.create_namespace(V1Namespace(metadata=metadata))
             try:
-                await self._core.create_namespaced_service_account(
-                    name, {"metadata": {"name": "default"}}
-                )
+                account = V1ServiceAccount(metadata=V1ObjectMeta(name="default"))
+                await self._core.create_namespaced_service_account(name, account)
             except ApiException as error:
                 if error.status != 409:  # the controller was faster
                     raise
