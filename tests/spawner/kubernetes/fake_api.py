@@ -226,7 +226,8 @@ class FakeApi:
         if request.method == "DELETE":
             wanted = ((body or {}).get("preconditions") or {}).get("uid")
             if wanted and wanted != item["metadata"]["uid"]:
-                return _status(409, "Conflict", "Precondition failed: UID in precondition")
+                message = f"Operation cannot be fulfilled on {name}: the UID in the precondition"
+                return _status(409, "Conflict", message)
             self.remove(plural, name, namespace)
             return web.json_response(item)
         if request.method == "PATCH":
