@@ -121,9 +121,44 @@ def _images(commands: Commands) -> None:
     shown.add_argument(
         "--refresh", action="store_true", help="ask the package index for new ones first"
     )
-    build = actions.add_parser("build", help="build the software environment of a tag")
-    build.set_defaults(module="despejado_hub.commands.images", action="build")
-    build.add_argument("tag", metavar="TAG", help="such as w_2026_43, r30_0_11 or recommended")
+    build = actions.add_parser(
+        "build", help="build the software environment or the container image of a tag"
+    )
+    build.set_defaults(module="despejado_hub.commands.images_build")
+    build.add_argument(
+        "tag",
+        metavar="TAG",
+        help="such as w_2026_43, r30_0_11, plain or recommended; hub and services are the images "
+        "of the platform's own parts",
+    )
+    kinds = build.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--local",
+        action="store_true",
+        help="an environment of this machine (the default where labs are processes)",
+    )
+    kinds.add_argument(
+        "--image",
+        action="store_true",
+        help="a container image (the default where labs are pods, and with the options below)",
+    )
+    build.add_argument(
+        "--push", metavar="REGISTRY", help="push the image to HOST[:PORT][/PATH] once it is tested"
+    )
+    build.add_argument(
+        "--builder",
+        metavar="PROGRAM",
+        help="buildah, podman or docker (default: the first that works)",
+    )
+    build.add_argument(
+        "--fresh", action="store_true", help="take newer Debian packages instead of earlier layers"
+    )
+    build.add_argument(
+        "--sources",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder images/ of the source tree (default: that of an editable installation)",
+    )
     for each in (shown, build):
         _add_file(each)
         _add_state(each)

@@ -1,18 +1,15 @@
-"""``despejado images``: the menu of software environments, and building one."""
+"""``despejado images list``: the menu of software environments."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from despejado_spawner.environments import (
     PLAIN_TAG,
-    BuildProgress,
     EnvironmentChoice,
     EnvironmentStore,
 )
@@ -25,12 +22,10 @@ from .output import complain, load, say, say_json, told
 
 @told
 def main(options: argparse.Namespace) -> int:
-    """List the menu or build one tag."""
+    """List the menu."""
     platform = load(options)
     root = state_folder(platform, options.state) / "environments"
     store = EnvironmentStore(root, derive.menu_policy(platform))
-    if options.action == "build":
-        return asyncio.run(_build(store, options.tag, as_json=options.json))
     return asyncio.run(_list(store, refresh=options.refresh, as_json=options.json))
 
 
@@ -86,41 +81,10 @@ def _note(choice: EnvironmentChoice) -> str:
     if choice.state == "failed" and choice.reason:
         notes.append(choice.reason.partition("\n")[0])
     if choice.state == "absent" and choice.expected_seconds:
-        notes.append(f"takes about {_about(choice.expected_seconds)}")
+        notes.append(f"takes about {about(choice.expected_seconds)}")
     return ", ".join(notes)
 
 
-def _about(seconds: float) -> str:
+def about(seconds: float) -> str:
+    """A duration as one says it."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-
-
-async def _build(store: EnvironmentStore, tag: str, *, as_json: bool) -> int:
-    last: BuildProgress | None = None
-    said = ""
-    async for progress in store.build(tag):
-        last = progress
-        line = f"{progress.tag}: {progress.message}"
-        if as_json:
-            say(json.dumps(progress_document(progress)))
-        elif sys.stdout.isatty() and progress.state == "building":
-            percent = "" if progress.fraction is None else f"{100 * progress.fraction:3.0f} %  "
-            sys.stdout.write(f"\r\x1b[K{percent}{line}")
-        elif line != said:
-            said = line
-            say(line)
-        sys.stdout.flush()
-    if not as_json and sys.stdout.isatty():
-        sys.stdout.write("\r\x1b[K")
-    if last is None or last.state != "ready":
-        reason = "the build ended without a word" if last is None else last.reason or last.message
-        complain(f"{tag} could not be built: {reason}")
-        return 1
-    if not as_json:
-        say(f"{last.tag} is ready.")
-    return 0
-
-
-def progress_document(progress: BuildProgress) -> dict[str, Any]:
-    """One step of a build as JSON, times in ISO 8601."""
-    times = {"started": progress.started.isoformat(), "updated": progress.updated.isoformat()}
-    return {**asdict(progress), **times}
