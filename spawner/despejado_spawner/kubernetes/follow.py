@@ -24,7 +24,7 @@ from despejado_spawner.kubernetes.diagnosis import (
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.progress import Phase, SpawnProgress
 
-_LOOK_AGAIN = 5.0
+_LOOK_AGAIN = 1.0
 """Seconds after which time itself may have changed what a state means."""
 
 
