@@ -1,8 +1,9 @@
 """``despejado-lab-server``: JupyterHub's single-user server, quickly.
 
-Runs as the lab's user with the environment of docs/developers.md, "A lab". Prepares the home,
-imports JupyterHub's own server without the hub (``launch_imports``), configures it for a lab, and
-says on the descriptor in ``DESPEJADO_READY_FD``, if there is one, when it answers.
+Runs as the lab's user with the environment of docs/developers.md, "A lab". Copies a pod's secrets,
+listens where a hub may ask early, prepares the home, imports JupyterHub's own server without the
+hub (``launch_imports``), configures it for a lab, and says on the descriptor in
+``DESPEJADO_READY_FD``, if there is one, when it answers.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from typing import Any
 
 from despejado_lab.launch_home import prepare_home
 from despejado_lab.launch_imports import lean_imports
+from despejado_lab.launch_secrets import keep_secrets, prepare_secrets
+from despejado_lab.launch_socket import PortTaken, early_socket, hand_over
 
 READY_VARIABLE = "DESPEJADO_READY_FD"
 KERNEL_NAME = "python3"
+TERMINATION_LOG = "/dev/termination-log"
+"""Where Kubernetes takes from what a pod says of its end."""
 
 
 def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -76,18 +81,37 @@ def say_ready(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
+def say_why(text: str) -> None:
+    """Let the cluster know why the lab did not start, for the hub's pages."""
+    try:
+        descriptor = os.open(TERMINATION_LOG, os.O_WRONLY)
+    except OSError:
+        return  # no pod
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the lab's server until it is stopped."""
     # Importing makes garbage of nothing: collecting meanwhile only costs time.
     gc.disable()
     ready = take_ready_descriptor(os.environ)
-    for line in prepare_home(os.environ):
+    told = prepare_secrets(os.environ)
+    try:
+        listening = early_socket(os.environ)
+    except PortTaken as error:
+        say_why(str(error))
+        sys.exit(str(error))
+    for line in [*told, *prepare_home(os.environ)]:
         print(line, file=sys.stderr, flush=True)
     os.chdir(os.environ["HOME"])
+    keep_secrets(os.environ)
 
     from jupyterhub._version import __version__ as hub_version
 
     with lean_imports(hub_version):
+        if listening is not None:
+            hand_over(listening)
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
     serverapp = JupyterHubSingleUser.initialize_server(

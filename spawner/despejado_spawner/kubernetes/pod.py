@@ -54,7 +54,10 @@ def container_variables(plan: PodPlan) -> dict[str, str]:
     pinned = reference if "@" in reference or not digest else f"{reference}@{digest}"
     variables = lab_variables(plan.lab)
     variables |= {"JUPYTER_IMAGE": reference, "JUPYTER_IMAGE_SPEC": pinned}
-    if not plan.launcher:
+    if plan.launcher:
+        # The hub asks as soon as the container runs; its question waits for the server.
+        variables["DESPEJADO_EARLY_SOCKET"] = "1"
+    else:
         said = dict(plan.lab.hub_environment) | dict(plan.lab.environment)
         for name in _IMAGE_DECIDES:
             variables.pop(name, None)

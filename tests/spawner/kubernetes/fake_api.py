@@ -82,6 +82,8 @@ class FakeApi:
         self.logs: dict[str, str] = {}
         self.pages_expire = 0
         """How many lists are continued too late."""
+        self.snapshots: dict[str, tuple[int, list[Manifest]]] = {}
+        """What a list that is read in pages shows, whatever changes meanwhile."""
         self.changed: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self.runner: web.AppRunner | None = None
         self.port = 0
@@ -252,21 +254,34 @@ class FakeApi:
     def _list(
         self, plural: str, namespace: str | None, query: dict[str, str], request: web.Request
     ) -> web.Response:
-        found = [
-            item
-            for (each, where, _), item in sorted(self.objects.items(), key=lambda pair: pair[0])
-            if each == plural
-            and namespace in (None, where)
-            and _chosen(item, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-        ]
-        start = int(query.get("continue") or 0)
-        if start and self.pages_expire:
+        token, _, start_text = query.get("continue", "").partition(":")
+        start = int(start_text or 0)
+        if token and self.pages_expire:
             self.pages_expire -= 1
             return _status(410, "Expired", "The provided continue parameter is too old")
+        if token:
+            version, found = self.snapshots[token]
+        else:
+            version, found = (
+                self.version,
+                [
+                    item
+                    for (each, where, _), item in sorted(
+                        self.objects.items(), key=lambda pair: pair[0]
+                    )
+                    if each == plural
+                    and namespace in (None, where)
+                    and _chosen(
+                        item, query.get("labelSelector", ""), query.get("fieldSelector", "")
+                    )
+                ],
+            )
         limit = int(query.get("limit") or 0) or len(found) or 1
-        metadata = {"resourceVersion": str(self.version)}
+        metadata = {"resourceVersion": str(version)}
         if start + limit < len(found):
-            metadata["continue"] = str(start + limit)
+            token = token or str(len(self.snapshots))
+            self.snapshots[token] = version, found
+            metadata["continue"] = f"{token}:{start + limit}"
         items = [_as_asked(item, request) for item in found[start : start + limit]]
         return web.json_response({"kind": "List", "metadata": metadata, "items": items})
 
@@ -289,10 +304,11 @@ class FakeApi:
         self.watchers.append(watcher)
         self._note()
         try:
-            while (line := await watcher.queue.get()) is not None:
-                await response.write(line)
-        except ConnectionError:
-            pass  # the client went away
+            async with asyncio.timeout(float(query.get("timeoutSeconds") or 3600)):
+                while (line := await watcher.queue.get()) is not None:
+                    await response.write(line)
+        except (ConnectionError, TimeoutError):
+            pass  # the client went away, or its time is over
         finally:
             self.watchers.remove(watcher)
             self._note()

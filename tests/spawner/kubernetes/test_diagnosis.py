@@ -144,7 +144,9 @@ def test_the_autoscaler_s_word_counts() -> None:
     pod, events = scaled(
         "NotTriggerScaleUp", "pod didn't trigger scale-up: 2 max node group size reached"
     )
-    assert isinstance(diagnose(pod, events, now=after(events, 1), settings=SITE), Waiting)
+    assert isinstance(
+        diagnose(pod, events, now=after(events, 1), settings=Settings(autoscaler=True)), Waiting
+    )
 
 
 def test_with_an_autoscaler_a_selector_may_still_get_its_node() -> None:
