@@ -136,6 +136,7 @@ class LabReflector(ResourceReflector):
             self.watch_task = asyncio.create_task(
                 self._watch_and_update(before), name=f"watch {self.where}"
             )
+            self.watch_task.add_done_callback(self._note_end)
         await self.loaded()
 
     async def loaded(self) -> None:
@@ -291,6 +292,13 @@ class LabReflector(ResourceReflector):
         self.first_load_future.set_exception(error)
         self.log.error("The %s cannot be watched: %s", self.where, error)
         return True
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        """Nobody is to wait for the list of a watch that was cancelled or is broken."""
+        if task is self.watch_task and not self.first_load_future.done():
+            why = "was cancelled" if task.cancelled() else f"ended: {task.exception()}"
+            self.first_load_future.set_exception(NotWatching(f"The watch of {self.where} {why}."))
+            self.first_load_future.exception()  # seen, even if nobody waits
 
     def _note_outage(self, failure: BaseException) -> None:
         """Log the first failure of an outage, and only that."""

@@ -314,6 +314,18 @@ async def test_a_caller_does_not_wait_for_ever_but_the_watch_goes_on(api: FakeAp
     await reflector.stop()
 
 
+async def test_nobody_waits_for_a_watch_that_was_cancelled(api: FakeApi) -> None:
+    await api.stop()
+    reflector = watch()
+    start = asyncio.create_task(reflector.start())
+    await until(lambda: reflector.outage is not None)
+    assert reflector.watch_task is not None
+    reflector.watch_task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(NotWatching, match="cancelled"):
+            await start
+
+
 async def test_a_list_that_the_role_forbids_is_told_at_once_and_not_for_ever(api: FakeApi) -> None:
     message = 'pods is forbidden: User "hub" cannot list resource "pods" in API group ""'
     api.fail("GET", "pods", status=403, reason="Forbidden", message=message)
