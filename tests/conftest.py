@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+OWN_CLUSTER = Path("/var/lib/despejado-cluster/kubeconfig")
+"""Where ``make cluster`` leaves its kubeconfig (tests/cluster/harness/layout.py)."""
 REQUIRED = frozenset(filter(None, os.environ.get("DESPEJADO_REQUIRE", "").split(",")))
 
 
@@ -23,8 +25,8 @@ def _why_not(marker: str) -> str | None:
     """What is missing for a tier and what would enable it, or None if it can run."""
     if marker == "browser" and not (shutil.which("chromium") or shutil.which("chromium-browser")):
         return "Chromium is not installed (Debian: apt-get install chromium)"
-    if marker == "cluster" and not os.environ.get("KUBECONFIG"):
-        return "no Kubernetes cluster (set KUBECONFIG)"
+    if marker == "cluster" and not (os.environ.get("KUBECONFIG") or OWN_CLUSTER.exists()):
+        return "no Kubernetes cluster (make cluster brings one up; or set KUBECONFIG)"
     if marker == "network" and os.environ.get("DESPEJADO_OFFLINE"):
         return "DESPEJADO_OFFLINE is set (needs PyPI)"
     if marker == "root" and os.geteuid() != 0:

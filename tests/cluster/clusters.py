@@ -1,0 +1,92 @@
+"""The cluster under the tests: the one that KUBECONFIG names, else that of ``make cluster``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.cluster.harness import foreign
+from tests.cluster.harness.api import Api
+from tests.cluster.harness.bringup import control_of
+from tests.cluster.harness.components import Components
+from tests.cluster.harness.layout import Layout
+from tests.cluster.harness.settings import Settings, load
+
+_TARGETS = {"despejado-tests/stock:1": "stock"}
+_REGISTRY_VARIABLE = "DESPEJADO_TEST_REGISTRY"
+_ADDRESS_VARIABLE = "DESPEJADO_TEST_ADDRESS"
+
+
+@dataclass
+class Cluster:
+    """``node_address`` is how pods reach this machine, ``registry`` where images are pulled from.
+
+    ``controls`` stop and start parts of the own cluster; None on somebody else's.
+    """
+
+    kubeconfig: Path
+    node_address: str
+    registry: str
+    controls: Components | None = None
+    settings: Settings | None = None
+    _there: set[str] = field(default_factory=set)
+
+    @property
+    def ours(self) -> bool:
+        return self.controls is not None
+
+    @property
+    def api(self) -> Api:
+        """The harness's own door to the API; of the own cluster only."""
+        assert self.settings is not None
+        return Api.of(Layout(), self.settings)
+
+    def image(self, name: str) -> str:
+        """The reference of an image (``despejado/lab:plain``), which is built if it is missing."""
+        if name not in self._there:
+            repository, _, tag = name.rpartition(":")
+            url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
+            accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+            if httpx.head(url, headers=accept, trust_env=False).status_code != 200:
+                build(_TARGETS.get(name, tag), self.registry)
+            self._there.add(name)
+        return f"{self.registry}/{name}"
+
+
+def build(target: str, registry: str) -> None:
+    """Build and push an image by the command that operators use."""
+    command = [sys.executable, "-m", "despejado_hub.cli", "images", "build", target, "--image"]
+    subprocess.run([*command, "--push", registry], check=True)
+
+
+def standing(layout: Layout | None = None) -> bool:
+    """Whether there is a cluster to test on; asks nobody."""
+    return bool(os.environ.get("KUBECONFIG")) or (layout or Layout()).kubeconfig.exists()
+
+
+def find_cluster() -> Cluster | None:
+    """The cluster, None where there is none.
+
+    For somebody else's, ``DESPEJADO_TEST_REGISTRY`` names a registry that it pulls from and
+    ``DESPEJADO_TEST_ADDRESS`` this machine's address as its pods see it.
+    """
+    layout = Layout()
+    theirs = foreign.named(layout)
+    if theirs is not None:
+        registry = os.environ.get(_REGISTRY_VARIABLE, "")
+        return Cluster(theirs, os.environ.get(_ADDRESS_VARIABLE, "127.0.0.1"), registry)
+    settings = load(layout.settings)
+    if settings is None or not layout.kubeconfig.exists():
+        return None
+    return Cluster(
+        layout.kubeconfig,
+        settings.node_address,
+        settings.registry,
+        control_of(layout, settings),
+        settings,
+    )
