@@ -62,6 +62,8 @@ def install(context: Path, spec: dict[str, Any]) -> Path:
     wheels = sorted((context / "wheels").glob("*.whl"))
     if wheels:
         run(uv, "pip", "install", "--no-deps", "--offline", "--python", python, *wheels)
+    for name in spec["without"]:
+        shutil.rmtree(prefix / name)
     shutil.copyfile(lock, prefix / LOCK)
     # Packages carry files that are no Python of this version (templates): status 1.
     compiler = [python, "-I", "-m", "compileall", "-q", "-j", "0", "-x", spec["not_compiled"]]

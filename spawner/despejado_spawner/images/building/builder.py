@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +13,12 @@ from pathlib import Path
 from despejado_spawner.environments import locks
 from despejado_spawner.environments.layout import Layout, make_folder
 from despejado_spawner.environments.locking import builder_lock
-from despejado_spawner.environments.models import UI_TAG, MenuPolicy
+from despejado_spawner.environments.models import UI_TAG, BuildProgress, MenuPolicy
 from despejado_spawner.environments.recipe import Recipe, recipe_of
+from despejado_spawner.environments.records import write_progress
 from despejado_spawner.environments.uv import Uv
 from despejado_spawner.images.building import smoke, sources, targets
-from despejado_spawner.images.building.engine import Engine, find_engine
+from despejado_spawner.images.building.engine import find_engine
 from despejado_spawner.images.building.errors import ImageBuildError
 from despejado_spawner.images.building.history import History
 from despejado_spawner.images.building.models import (
@@ -92,14 +95,17 @@ class ImageBuilder:
         tag = resolve_tag(self.environments.root, self.policy, name) if is_lab else name
         self.layout.make()
         self._now = replace(self._now, tag=tag)
-        with builder_lock(self.layout, tag, self._wait_for):
+        with self._alone(tag):
             self._work = self.layout.building(tag)
             make_folder(self._work)
             log = self.layout.log(tag)
             log.unlink(missing_ok=True)
             self._engine = find_engine(self.wanted_engine, log)
             self._uv = Uv(self.layout.root, log)
-            image = self._build(targets.target_of(tag, platform_version()), tag)
+            try:
+                image = self._build(targets.target_of(tag, platform_version()), tag)
+            finally:
+                sources.remove(self._work)
         self._say("ready", f"{image.reference} is ready")
         return image
 
@@ -127,7 +133,14 @@ class ImageBuilder:
         if target.kind == "lab":
             recipe = lab_recipe(self.environments.root, name)
             ui_recipe = recipe_of(UI_TAG, {})
-            ui = resolver.decide(ui_recipe, targets.LAB_UI, "ui", created, locks.shipped("ui"))
+            ui = resolver.decide(
+                ui_recipe,
+                targets.LAB_UI,
+                "ui",
+                created,
+                locks.shipped("ui"),
+                without=targets.LAB_UI_WITHOUT,
+            )
             spec = resolver.decide(
                 recipe,
                 targets.LAB_STACK,
@@ -169,7 +182,12 @@ class ImageBuilder:
         return self._ensure(base_step(texts, debian.id, salt))
 
     def _ensure(self, step: BuildStep) -> BuildStep:
-        """Have the image of a step: here, from the registry, or newly made."""
+        """Have the image of a step that others share: here, from the registry, or newly made."""
+        # Two builds of different tags would otherwise make it twice.
+        with self._alone(f"_{step.name}"):
+            return self._find_or_make(step)
+
+    def _find_or_make(self, step: BuildStep) -> BuildStep:
         if self._has(step.reference, step.key) is not None:
             self._say(step.phase, f"{step.name} is there")
             return step
@@ -210,13 +228,7 @@ class ImageBuilder:
         reference = local_reference(target.repository, target.tag)
         record = self._has(reference, step.key)
         if record is None:
-            self._make(step)
-            self._test(step, target, imports)
-            self._engine.tag(step.reference, reference)
-            self._engine.untag(step.reference)
-            record = self._has(reference, step.key)
-            if record is None:
-                raise ImageBuildError(f"{reference} was built, and is not there any more.")
+            record = self._replace(step, reference, target, imports)
         else:
             self._say("installing", f"{reference} is up to date")
         return BuiltImage(
@@ -230,18 +242,32 @@ class ImageBuilder:
             size_bytes=record.size_bytes,
         )
 
+    def _replace(
+        self, step: BuildStep, reference: str, target: Target, imports: tuple[str, ...]
+    ) -> ImageRecord:
+        """Make and test a candidate, which then takes the name and the place of the last one."""
+        last = self._engine.inspect(reference)
+        try:
+            self._make(step)
+            self._test(step, target, imports)
+            self._engine.tag(step.reference, reference)
+        finally:
+            self._engine.untag(step.reference)
+        record = self._has(reference, step.key)
+        if record is None:
+            raise ImageBuildError(f"{reference} was built, and is not there any more.")
+        if last is not None and last.id != record.id:
+            self._engine.forget(last.id)
+        return record
+
     def _test(self, step: BuildStep, target: Target, imports: tuple[str, ...]) -> None:
-        """Run the smoke test; an image that fails it loses its name."""
+        """Run the smoke test. Raises ``ImageBuildError`` with its sentence."""
         self._say("testing", "Testing the image as an unknown user", timed="test")
         started = time.monotonic()
         file = self.folder / target.folder / "smoke.py"
-        try:
-            smoke.run(
-                self._engine, step.reference, target.kind, imports, file, self._work, self._detail
-            )
-        except ImageBuildError:
-            self._engine.untag(step.reference)
-            raise
+        smoke.run(
+            self._engine, step.reference, target.kind, imports, file, self._work, self._detail
+        )
         self.history.add("test", time.monotonic() - started)
 
     def _push(self, chain: list[BuildStep], target: Target, image: BuiltImage) -> BuiltImage:
@@ -259,6 +285,20 @@ class ImageBuilder:
         return replace(image, pushed=remote, digest=digest)
 
     # What is told
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Wait for another process that builds the same, and say which one it is."""
+        with builder_lock(self.layout, name, self._wait_for):
+            now = datetime.now(UTC)
+            write_progress(
+                self.layout,
+                BuildProgress(name, "installing", None, "", "building", os.getpid(), now, now),
+            )
+            try:
+                yield
+            finally:
+                self.layout.progress(name).unlink(missing_ok=True)
 
     def _wait_for(self, pid: int) -> None:
         self._on_progress(replace(self._now, message=f"Process {pid} is building the same image"))
@@ -280,6 +320,3 @@ class ImageBuilder:
         seconds = time.monotonic() - self._started
         self._now = replace(self._now, detail=line.strip()[:200], seconds=seconds)
         self._on_progress(self._now)
-
-
-__all__ = ["Engine", "ImageBuilder"]

@@ -116,8 +116,12 @@ class Engine:
         self._run(["tag", reference, name], lambda _: None)
 
     def untag(self, reference: str) -> None:
-        """Take a name away; the image goes with its last one."""
-        self._run(["rmi", reference], lambda _: None)
+        """Take a name away, if it is there; the image goes with its last one."""
+        self._ask(["rmi", reference])
+
+    def forget(self, image: str) -> None:
+        """Remove an image by its id, unless a name or another image still needs it."""
+        self._ask(["rmi", image])
 
     def pull(self, remote: str) -> bool:
         """Fetch an image if a registry has it."""
@@ -162,7 +166,7 @@ class Engine:
         try:
             run_logged([self.path, *arguments], self.log, os.environ, on_line, explain)
         except EnvironmentBuildError as error:
-            raise ImageBuildError(str(error)) from error
+            raise ImageBuildError(f"{error} (all that {self.name} said: {self.log})") from error
 
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -18,7 +18,10 @@ _UNREACHABLE = re.compile(r"connection refused|no such host|i/o timeout|network 
 _UV = re.compile(r"^\s*(?:error:|cause:|×|╰─▶)", re.MULTILINE)
 _APT = re.compile(r"^E: (.*)$", re.MULTILINE)
 _SETUP = re.compile(r"newuidmap|setgroups|/etc/subuid|operation not permitted", re.IGNORECASE)
-_NOISE = re.compile(r"level=(?:warning|info)|^Error: (?:exit status|building at STEP)|^subprocess exited|^STEP ", re.IGNORECASE)
+_NOISE = re.compile(
+    r"level=(?:warning|info)|^Error: (?:exit status|building at STEP)|^subprocess exited|^STEP ",
+    re.IGNORECASE,
+)
 
 
 def explain_engine(lines: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ class EnvironmentSpec:
 
     ``manifest`` is what ``despejado-environment.json`` will say, without the sizes. ``lock`` is
     the text of the lock, ``wheels`` are our own distributions as files on this machine.
+    ``files`` (JSON) and ``links`` are made beside it, folders ``without`` below it removed.
     """
 
     prefix: str
@@ -48,6 +49,7 @@ class EnvironmentSpec:
     wheels: tuple[Path, ...]
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
     def document(self, not_compiled: str) -> dict[str, Any]:
         """``environment.json``, which ``install.py`` follows."""
@@ -56,6 +58,7 @@ class EnvironmentSpec:
             "manifest": dict(self.manifest),
             "files": {path: dict(content) for path, content in self.files.items()},
             "links": dict(self.links),
+            "without": list(self.without),
             "not_compiled": not_compiled,
         }
 

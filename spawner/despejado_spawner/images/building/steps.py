@@ -131,6 +131,7 @@ def _link(
             environment.digest,
             {path: dict(content) for path, content in environment.files.items()},
             dict(environment.links),
+            list(environment.without),
         ]
     parts.append(texts)
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

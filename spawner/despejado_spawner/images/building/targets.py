@@ -92,6 +92,8 @@ def lab_files(tag: str, title: str) -> dict[str, Mapping[str, object]]:
     }
 
 
+# The hub's own pages: 60 MB that a single-user server never sends.
+LAB_UI_WITHOUT = ("share/jupyterhub/static/components",)
 LAB_LINKS = {"/opt/despejado/image.json": "stack/despejado-environment.json"}
 
 
@@ -141,6 +143,7 @@ __all__ = [
     "LAB_LINKS",
     "LAB_STACK",
     "LAB_UI",
+    "LAB_UI_WITHOUT",
     "PLAIN_TAG",
     "PLATFORM",
     "SERVICES",
