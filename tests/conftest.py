@@ -21,11 +21,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure() -> None:
+    """Tests, and the programs that they start, find the cluster by KUBECONFIG."""
+    if OWN_CLUSTER.exists():
+        os.environ.setdefault("KUBECONFIG", str(OWN_CLUSTER))
+
+
 def _why_not(marker: str) -> str | None:
     """What is missing for a tier and what would enable it, or None if it can run."""
     if marker == "browser" and not (shutil.which("chromium") or shutil.which("chromium-browser")):
         return "Chromium is not installed (Debian: apt-get install chromium)"
-    if marker == "cluster" and not (os.environ.get("KUBECONFIG") or OWN_CLUSTER.exists()):
+    if marker == "cluster" and not os.environ.get("KUBECONFIG"):
         return "no Kubernetes cluster (make cluster brings one up; or set KUBECONFIG)"
     if marker == "network" and os.environ.get("DESPEJADO_OFFLINE"):
         return "DESPEJADO_OFFLINE is set (needs PyPI)"

@@ -62,5 +62,5 @@ def hand_over(listening: socket.socket) -> None:
             return bind(wanted, *arguments, **options)
         return [listening.dup()]
 
-    netutil.bind_sockets = bind_sockets
-    tcpserver.bind_sockets = bind_sockets
+    for module in (netutil, tcpserver):
+        vars(module)["bind_sockets"] = bind_sockets

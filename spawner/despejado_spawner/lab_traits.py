@@ -248,7 +248,9 @@ class LabTraits(KubeSpawner):
         """
     )
 
-    _histories: dict[str, StartHistory] = {}  # noqa: RUF012 (shared by all spawners, as reflectors are)
+    # Shared by all spawners of a hub, as KubeSpawner's reflectors are.
+    _catalogues: dict[Any, Any] = {}  # noqa: RUF012
+    _histories: dict[str, StartHistory] = {}  # noqa: RUF012
 
     @default("image_source")
     def _default_image_source(self) -> object | None:
@@ -258,11 +260,8 @@ class LabTraits(KubeSpawner):
             return None
         from despejado_spawner.images.catalogue import shared_catalogue
 
-        return shared_catalogue(
-            self.image_repository,
-            self.image_policy,
-            Path(self.image_cache) if self.image_cache else None,
-        )
+        cache = Path(self.image_cache) if self.image_cache else None
+        return shared_catalogue(self.image_repository, self.image_policy, cache, self._catalogues)
 
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
