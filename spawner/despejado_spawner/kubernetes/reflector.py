@@ -253,14 +253,11 @@ class LabReflector(ResourceReflector):
         self._version = version or self._version
 
     async def _list_and_update(self, resource_version: str | None = None) -> str:
-        """List everything, tell the differences; the resource version to watch from."""
-        try:
-            version = await self._list_once()
-        except ApiStatus as error:
-            if error.status != GONE:
-                raise
-            # The list changed too much between two pages; a second time is trouble.
-            version = await self._list_once()
+        """List everything, tell the differences; the resource version to watch from.
+
+        A list that changed too much between two pages is 410, as a watch that is too old.
+        """
+        version = await self._list_once()
         if not self.first_load_future.done():
             self.first_load_future.set_result(None)
         return version

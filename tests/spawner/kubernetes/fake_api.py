@@ -62,6 +62,7 @@ class Watcher:
     namespace: str | None
     labels: str
     fields: str
+    bookmarks: bool
     cut: bool = False
     deaf: bool = False
     queue: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
@@ -152,7 +153,8 @@ class FakeApi:
         """Tell watchers how far the world is."""
         item = {"kind": KINDS[plural], "metadata": {"resourceVersion": str(self.version)}}
         for watcher in self._of(plural):
-            watcher.queue.put_nowait(_line("BOOKMARK", item))
+            if watcher.bookmarks:
+                watcher.queue.put_nowait(_line("BOOKMARK", item))
 
     def send(self, plural: str, line: bytes) -> None:
         """Any bytes into the watches."""
@@ -289,7 +291,11 @@ class FakeApi:
         self, request: web.Request, plural: str, namespace: str | None, query: dict[str, str]
     ) -> web.StreamResponse:
         watcher = Watcher(
-            plural, namespace, query.get("labelSelector", ""), query.get("fieldSelector", "")
+            plural,
+            namespace,
+            query.get("labelSelector", ""),
+            query.get("fieldSelector", ""),
+            query.get("allowWatchBookmarks") == "True",
         )
         since = int(query["resourceVersion"])
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -277,6 +277,26 @@ async def test_a_job_that_does_nothing_is_followed_until_the_deadline(api: FakeA
     assert [each async for each in lab.pods_of_job("homes", "home-rachel")] == []
 
 
+async def test_an_outage_while_a_job_runs_is_survived_and_a_missing_right_is_not(
+    api: FakeApi,
+) -> None:
+    lab = lab_api(retry_timeout=0.1)
+    away = api.fail("GET", "pods", status=503, reason="ServiceUnavailable", times=-1)
+    states = lab.pods_of_job("homes", "home-rachel")
+    first: asyncio.Future[Manifest] = asyncio.ensure_future(anext(states))
+    await api.until(lambda: api.made("GET", "pods") > 4)
+    api.faults.remove(away)
+    label = {"batch.kubernetes.io/job-name": "home-rachel"}
+    api.put("pods", pod("home-rachel-x", namespace="homes", labels=label))
+    async with asyncio.timeout(5):
+        assert (await first)["metadata"]["name"] == "home-rachel-x"
+    message = 'pods is forbidden: User "hub" cannot list resource "pods" in API group ""'
+    api.fail("GET", "pods", status=403, reason="Forbidden", message=message)
+    with pytest.raises(SpawnerError) as caught:
+        await anext(lab.pods_of_job("homes", "home-rachel"))
+    assert caught.value.reason == "permission"
+
+
 async def test_calls_are_counted(api: FakeApi) -> None:
     counter: Counter[str] = Counter()
     for _ in range(2):

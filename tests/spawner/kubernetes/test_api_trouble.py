@@ -90,8 +90,9 @@ async def test_a_time_longer_than_there_is_is_not_waited_for(api: FakeApi) -> No
     headers = {"Retry-After": "600"}
     api.fail("POST", "pods", status=429, reason="TooManyRequests", headers=headers, times=-1)
     lab = lab_api()
-    with pytest.raises(SpawnerError) as caught:
-        await lab.create_pod(lab_pod())
+    async with asyncio.timeout(2):
+        with pytest.raises(SpawnerError) as caught:
+            await lab.create_pod(lab_pod())
     assert caught.value.reason == "api"
     assert lab.calls["POST pods"] == 1
 

@@ -72,17 +72,22 @@ async def test_a_watch_that_the_server_ends_goes_on_where_it_was(namespace: str)
     await reflector.stop()
 
 
+class Ahead(LabPodReflector):
+    """Has seen a version that the server will not have for long, as after a restore of etcd."""
+
+    async def _list_and_update(self, resource_version: str | None = None) -> str:
+        version = await super()._list_and_update(resource_version)
+        return "99999999999999" if self.lists == 1 else version
+
+
 async def test_a_version_from_the_future_is_noticed(namespace: str) -> None:
-    """As after a restore of etcd: a real server accepts such a watch and keeps silent."""
+    """A real server accepts such a watch and keeps silent."""
     api = lab_api(namespace)
-    reflector = watch(namespace, timeout_seconds=4)
+    reflector = Ahead(namespace=namespace, stale_seconds=2.0)
     await reflector.start()
-    reflector._version = "99999999999999"
-    async with asyncio.timeout(30):
-        while reflector.lists == 1:
-            await asyncio.sleep(0.05)
     await api.create(gated_pod("jupyter-rachel", namespace))
     await there(reflector, f"{namespace}/jupyter-rachel")
+    assert reflector.lists > 1
     await reflector.stop()
 
 

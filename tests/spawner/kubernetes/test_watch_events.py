@@ -197,6 +197,17 @@ async def test_an_event_that_is_counted_up_is_one_event(api: FakeApi) -> None:
     await reflector.stop()
 
 
+async def test_an_event_that_happens_again_is_not_an_old_one(api: FakeApi) -> None:
+    rachel = api.put("pods", pod("jupyter-rachel"))
+    reflector = watch(events_a_pod=2)
+    await reflector.start()
+    await api.until_watched("events")
+    for name in ("a", "b", "a", "c"):
+        api.put("events", event(name, rachel, message=name, lastTimestamp=ago()))
+    await reflector_has(reflector, ["a", "c"])
+    await reflector.stop()
+
+
 async def test_events_of_gone_pods_and_of_yesterday_are_not_kept(api: FakeApi) -> None:
     there = api.put("pods", pod("jupyter-rachel"))
     other = api.put("pods", pod("hub-1", labels={"component": "hub"}))
