@@ -120,10 +120,18 @@ def lab(home: str) -> Iterator[str]:
         "JUPYTERHUB_SERVICE_URL": address,
         "JUPYTERHUB_USER": "smoke",
     }
-    process = subprocess.Popen([LAB], env=variables, cwd="/")
-    try:
-        wait_until_up(process, f"{address}api")
+    with running([LAB], variables, f"{address}api"):
         yield address
+    hub.shutdown()
+
+
+@contextmanager
+def running(command: list[str], variables: dict[str, str], url: str) -> Iterator[None]:
+    """A server that answers at ``url``, and stops when it is told to."""
+    process = subprocess.Popen(command, env=variables, cwd="/")
+    try:
+        wait_until_up(process, url)
+        yield
     except BaseException:
         process.kill()
         process.wait()
@@ -135,7 +143,6 @@ def lab(home: str) -> Iterator[str]:
         process.kill()
         fail(f"the server did not stop within {STOP_SECONDS} s of SIGTERM")
     need(status in (0, 128 + signal.SIGTERM), f"the server stopped with status {status}")
-    hub.shutdown()
 
 
 def wait_until_up(process: subprocess.Popen[bytes], url: str) -> None:
@@ -189,7 +196,7 @@ def check_kernel(address: str, imports: list[str]) -> None:
     client.start_channels()
     try:
         client.wait_for_ready(timeout=START_SECONDS)
-        reply = client.execute_interactive(code, timeout=START_SECONDS, output_hook=print)
+        reply = client.execute_interactive(code, timeout=START_SECONDS, output_hook=show_output)
     finally:
         client.stop_channels()
     content = reply["content"]
@@ -200,14 +207,25 @@ def check_kernel(address: str, imports: list[str]) -> None:
     print("kernel imports", *imports, flush=True)
 
 
+def show_output(message: dict[str, Any]) -> None:
+    """What the kernel prints, for the log."""
+    if message["msg_type"] in ("stream", "error"):
+        content = message["content"]
+        print(content.get("text") or "\n".join(content["traceback"]), flush=True)
+
+
 def check_commands(home: str) -> None:
-    """Somebody who starts the image by hand finds the usual commands."""
+    """Somebody who starts the image by hand gets JupyterLab, and finds the usual commands."""
     path = f"{STACK}/bin:/opt/despejado/bin:/opt/despejado/ui/bin:/usr/local/bin:/usr/bin:/bin"
     for command in (["jupyter", "lab", "--version"], ["jupyterhub-singleuser", "--version"]):
         done = subprocess.run(
             command, env={"PATH": path, "HOME": home}, capture_output=True, text=True, check=False
         )
         need(done.returncode == 0, f"{' '.join(command)} fails: {done.stderr.strip()[-300:]}")
+    port = free_port()
+    by_hand = [LAB, f"--port={port}"]
+    with running(by_hand, {"PATH": path, "HOME": home}, f"http://127.0.0.1:{port}/api"):
+        print("works by hand", flush=True)
     need(shutil.which("node", path=path) is None, "node is on PATH: it delays every start")
 
 

@@ -163,7 +163,7 @@ class ImageBuilder:
 
     def _shipped(self, recipe: Recipe) -> Path:
         """The lock of the source tree for a tag; those of ``plain`` come with the package."""
-        here = sources.read_lock(self.folder, recipe.lock if recipe.exact_lock else recipe.tag)
+        here = sources.lock_file(self.folder, recipe.lock if recipe.exact_lock else recipe.tag)
         return locks.shipped(recipe.lock) if recipe.exact_lock and not here.exists() else here
 
     # Steps

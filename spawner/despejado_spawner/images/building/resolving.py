@@ -141,19 +141,25 @@ class Resolver:
             lacking = locks.unsatisfied(text, recipe.requirements, wheels, markers)
             if all(canonicalize_name(Requirement(one).name) in ours for one in lacking):
                 return text
-        output = self.work / "requirements.lock"
-        output.unlink(missing_ok=True)
-        preferred = at_hand[0] if at_hand else self._related(recipe)
-        text = locks.resolve(
-            self.uv, recipe, wheels, output, preferred, python_options(), lambda _: None
-        )
+        related = locks.shipped(recipe.lock)
+        preferred = at_hand[0] if at_hand else related if related.exists() else None
+        text = self.ask_index(recipe, wheels, preferred)
         make_folder(self.known)
         write_text(earlier, text)
         return text
 
-    def _related(self, recipe: Recipe) -> Path | None:
-        related = locks.shipped(recipe.lock)
-        return related if related.exists() else None
+    def ask_index(
+        self,
+        recipe: Recipe,
+        wheels: tuple[tuple[OwnWheel, tuple[str, ...]], ...],
+        preferred: Path | None,
+    ) -> str:
+        """A new lock; versions in ``preferred`` are kept where they fit."""
+        output = self.work / "requirements.lock"
+        output.unlink(missing_ok=True)
+        return locks.resolve(
+            self.uv, recipe, wheels, output, preferred, python_options(), lambda _: None
+        )
 
 
 def python_options() -> list[str]:

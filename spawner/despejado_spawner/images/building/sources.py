@@ -65,7 +65,7 @@ def read_sources(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
     return {name: (folder / name).read_text() for name in names}
 
 
-def read_lock(folder: Path, tag: str) -> Path:
+def lock_file(folder: Path, tag: str) -> Path:
     """Where the lock of an image is, if the source tree has one."""
     return folder / "locks" / f"{tag}.txt"
 
