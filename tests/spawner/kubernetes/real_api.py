@@ -8,28 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from despejado_hub.kubernetes_role import role_objects
 from kubernetes_asyncio import client, config
 from kubernetes_asyncio.client import ApiClient, Configuration
 
 Manifest = dict[str, Any]
-LABS_RULES = [
-    {"apiGroups": [""], "resources": ["pods"], "verbs": "get list watch create delete patch"},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": "get"},
-    {"apiGroups": [""], "resources": ["events"], "verbs": "list watch"},
-    {"apiGroups": [""], "resources": ["secrets"], "verbs": "create patch delete list"},
-    {"apiGroups": [""], "resources": ["configmaps"], "verbs": "create patch delete list"},
-    {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": "get create"},
-    {
-        "apiGroups": ["networking.k8s.io"],
-        "resources": ["networkpolicies"],
-        "verbs": "create patch delete list",
-    },
-]
-HOMES_RULES = [
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": "create get list watch delete"},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": "list watch"},
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": "get"},
-]
 
 
 async def administrator() -> Configuration:
@@ -49,7 +32,8 @@ async def real_namespace() -> AsyncIterator[str]:
     before = Configuration.get_default_copy()
     async with ApiClient(settings) as api:
         core = client.CoreV1Api(api)
-        await core.create_namespace(_named(name))
+        named: Any = {"metadata": {"name": name}}
+        await core.create_namespace(named)
         try:
             Configuration.set_default(await _hub(api, settings, name))
             yield name
@@ -60,15 +44,13 @@ async def real_namespace() -> AsyncIterator[str]:
 
 async def _hub(api: ApiClient, settings: Configuration, namespace: str) -> Configuration:
     core, rbac = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
-    await core.create_namespaced_service_account(namespace, _named("hub"))
-    rules = [{**rule, "verbs": str(rule["verbs"]).split()} for rule in LABS_RULES + HOMES_RULES]
-    await rbac.create_namespaced_role(namespace, _named("hub", rules=rules))
-    binding = _named(
-        "hub",
-        subjects=[{"kind": "ServiceAccount", "name": "hub", "namespace": namespace}],
-        roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "hub"},
-    )
-    await rbac.create_namespaced_role_binding(namespace, binding)
+    made: dict[str, Any] = {
+        "ServiceAccount": core.create_namespaced_service_account,
+        "Role": rbac.create_namespaced_role,
+        "RoleBinding": rbac.create_namespaced_role_binding,
+    }
+    for each in role_objects(namespace, namespace):
+        await made[each["kind"]](namespace, each)
     request: Any = {"spec": {"expirationSeconds": 3600}}
     token = await core.create_namespaced_service_account_token("hub", namespace, request)
     hub = Configuration()
@@ -76,10 +58,6 @@ async def _hub(api: ApiClient, settings: Configuration, namespace: str) -> Confi
     hub.verify_ssl = settings.verify_ssl
     hub.api_key = {"BearerToken": f"Bearer {token.status.token}"}
     return hub
-
-
-def _named(name: str, **more: Any) -> Any:
-    return {"metadata": {"name": name}, **more}
 
 
 def gated_pod(name: str, namespace: str, **labels: str) -> Manifest:
