@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from tornado.web import HTTPError
 
-from despejado_spawner.errors import LabDied, OptionsError, SpawnerError
+from despejado_spawner.errors import LabDied, LabFailed, OptionsError, SpawnerError
+from despejado_spawner.kubernetes.reasons import reason_of
 
 try:
     from jupyterhub.spawner import SpawnException
@@ -17,11 +19,12 @@ except ImportError:  # JupyterHub 5.5: the class came with 6.0
 def spawn_failure(error: SpawnerError) -> HTTPError:
     """The exception to raise from a spawner for one of our errors.
 
-    A wrong option is 400, anything else 500 with the reason as JupyterHub's metrics label it. On
-    JupyterHub 6 it is a ``SpawnException``, which counts as a refused, not as a broken spawn.
+    A wrong option is 400, a lab on a cluster has the status of its reason, anything else is 500;
+    the reason is the label in JupyterHub's metrics. On JupyterHub 6 it is a ``SpawnException``,
+    which counts as a refused, not as a broken spawn.
     """
     message = str(error)
-    status = 400 if isinstance(error, OptionsError) else 500
+    status = _status(error)
     html = _html(error)
     if SpawnException is not None:
         failure: HTTPError = SpawnException(
@@ -40,8 +43,24 @@ class _Failure(HTTPError):
         self.jupyterhub_html_message = html
 
 
+def _status(error: SpawnerError) -> int:
+    if isinstance(error, OptionsError):
+        return 400
+    return reason_of(error.reason).status if isinstance(error, LabFailed) else 500
+
+
 def _html(error: SpawnerError) -> str:
-    if isinstance(error, LabDied) and error.log:
-        first = str(error).partition("\n")[0]
-        return f"{escape(first)}<pre>{escape(chr(10).join(error.log))}</pre>"
+    """What happened and what to do, then what the system itself said."""
+    if isinstance(error, LabFailed):
+        advice = f" <strong>{escape(error.advice)}</strong>" if error.advice else ""
+        said = _lines(error.details)
+        more = f"<details><summary>Details</summary>{said}</details>" if said else ""
+        return f"{escape(error.message)}{advice}{more}"
+    if isinstance(error, LabDied):
+        first = str(error).partition("\n")[0] if error.log else str(error)
+        return f"{escape(first)}{_lines(error.log)}"
     return escape(str(error))
+
+
+def _lines(said: Sequence[str]) -> str:
+    return f"<pre>{escape(chr(10).join(said))}</pre>" if said else ""

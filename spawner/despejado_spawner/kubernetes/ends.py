@@ -3,124 +3,130 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from despejado_spawner.errors import LabFailed
+from despejado_spawner.kubernetes.evictions import disrupted
 from despejado_spawner.kubernetes.read import ContainerState, PodView, part, text
 from despejado_spawner.kubernetes.reasons import failed
-
-Event = Mapping[str, Any]
+from despejado_spawner.kubernetes.words import memory_words, sentence
 
 _MISSING = re.compile(
     r"executable file not found|no such file or directory|not a directory|permission denied|"
-    r"exec format error"
+    r"exec format error|is a directory"
 )
-_LOST = ("NodeLost", "NodeStatusUnknown", "NodeShutdown", "Terminated", "Shutdown")
-_LOST_DISRUPTION = ("DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet")
-_SIGKILL = 137
+_TRIED_AGAIN = re.compile(r"context deadline exceeded|is reserved for|timed? ?out|already in use")
+_SIGNALS = {
+    132: "an instruction that its machine's processor does not have (exit code 132)",
+    134: "an abort (exit code 134)",
+    137: "being killed (exit code 137), most often because memory ran out",
+    139: "a segmentation fault (exit code 139)",
+    143: "being asked to stop (exit code 143)",
+}
 
 
-def ended(
-    view: PodView, events: Sequence[Event], bigger_size: str | None, details: tuple[str, ...]
-) -> LabFailed | None:
+def ended(view: PodView, bigger_size: str | None) -> LabFailed | None:
     """How the pod has ended or is ending; None while it may live."""
-    disrupted = view.condition("DisruptionTarget")
-    if view.reason == "Evicted" or disrupted.get("reason") == "EvictionByEvictionAPI":
-        said = view.message or text(disrupted.get("message")) or "its machine needed the space"
-        return failed("evicted", f"The cluster has ended your lab: {said}", None, details)
-    if view.reason in _LOST or (
-        disrupted.get("status") == "True" and disrupted.get("reason") in _LOST_DISRUPTION
-    ):
-        return failed("node_lost", f"The machine of your lab ({view.node}) is gone.", None, details)
+    taken = disrupted(view, bigger_size)
+    if taken is not None:
+        return taken
     for container in view.containers():
-        if container.kind != "terminated":
+        if container.kind != "terminated" or not container.needed or container.sidecar:
             continue
         if container.init and container.exit_code == 0:
             continue
-        if container.init or container.is_lab:
-            return _terminated(view, container, bigger_size, details)
-    if view.phase in ("Failed", "Succeeded"):
-        said = view.message or view.reason or "no reason given"
-        if view.reason in ("OutOfcpu", "OutOfmemory", "OutOfpods", "NodeAffinity", "Admission"):
-            return failed("unschedulable", f"The machine refused the lab: {said}", "", details)
-        return failed("crashed", f"The lab has failed: {said}", None, details)
+        if _by_the_deletion(view, container):
+            break
+        return _terminated(view, container, bigger_size)
     if view.deleting:
-        return failed("deleted", "The lab is being deleted in the cluster.", None, details)
+        return failed("deleted", "Your lab is being deleted in the cluster.")
+    if view.phase in ("Failed", "Succeeded"):
+        return _without_a_container(view)
     return None
 
 
-def not_startable(said: str, details: tuple[str, ...]) -> LabFailed | None:
+def not_startable(said: str) -> LabFailed | None:
     """What a container that cannot be started has said; None for what the node tries again."""
-    if not said or re.search(r"context deadline exceeded|is reserved for|timeout", said):
+    if not said.strip() or _TRIED_AGAIN.search(said):
         return None
     short = said.strip().splitlines()[-1]
-    match = re.search(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?P<why>[^:]+)', said)
-    if match:
-        message = f"The image cannot start a lab: {match['program']}: {match['why'].strip()}."
-        return failed("command", message, None, details)
+    program = re.search(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?P<why>[^:]+)', said)
+    if program:
+        why = program["why"].strip()
+        message = f"The image cannot start a lab: {program['program']}: {why}."
+        return failed("command", message)
     if _MISSING.search(said):
-        return failed("command", f"The image cannot start a lab: {short}", None, details)
-    return failed("container_config", f"The lab's container cannot start: {short}", None, details)
+        return failed("command", f"The image cannot start a lab: {sentence(short)}")
+    message = f"The lab's container cannot start: {sentence(short)}"
+    return failed("container_config", message)
 
 
-def crash_loop(view: PodView, container: ContainerState, details: tuple[str, ...]) -> LabFailed:
+def crash_loop(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
     """A container that the site's restart policy starts again and again."""
-    last = _last_exit(view, container)
-    return failed(
-        "crashed",
-        f"The lab's {_what(container)} ends as soon as it starts{last}.",
-        None,
-        details,
-    )
+    code = part(container.last, "exitCode")
+    if part(container.last, "reason") == "OOMKilled":
+        return _out_of_memory(view, container, bigger_size)
+    message = f"The lab's {_what(container)} ends as soon as it starts"
+    message += f", with {_how(code)}." if isinstance(code, int) else "."
+    own, log = _own_words(text(part(container.last, "message")))
+    return failed("crashed", message + own, None, log)
 
 
-def _terminated(
-    view: PodView, container: ContainerState, bigger_size: str | None, details: tuple[str, ...]
-) -> LabFailed:
-    limit = _memory_limit(view, container)
+def _terminated(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
     if container.reason == "OOMKilled":
-        bigger = (
-            f"Start a bigger lab ({bigger_size}), or one with less in memory."
-            if bigger_size
-            else "Have less in memory at a time; there is no bigger size."
-        )
-        return failed(
-            "out_of_memory", f"Your lab needed more memory than its {limit}.", bigger, details
-        )
+        return _out_of_memory(view, container, bigger_size)
     if container.reason in ("StartError", "ContainerCannotRun"):
-        failure = not_startable(container.message, details)
+        failure = not_startable(container.message)
         if failure is not None:
             return failure
-    said = container.message.strip()
-    how = f"exit code {container.exit_code}"
-    if container.exit_code == _SIGKILL:
-        how += ", killed"
-    own = f": {said.rstrip('.')}." if said else "."
-    if container.exit_code == 0 and container.is_lab:
-        return failed(
-            "ended", "The lab has ended by itself" + (own if said else "."), None, details
-        )
-    message = f"The lab's {_what(container)} ended with {how}{own}"
-    return failed("crashed", message, None, details)
+    own, log = _own_words(container.message)
+    if container.exit_code == 0:
+        return failed("ended", f"The lab has ended by itself.{own}", None, log)
+    code = container.exit_code
+    how = _how(code) if code is not None else (container.reason or "no exit code")
+    message = f"The lab's {_what(container)} ended with {how}.{own}"
+    return failed("crashed", message, None, log)
+
+
+def _out_of_memory(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
+    advice = "Have less in memory at a time; there is no bigger size."
+    if bigger_size:
+        advice = f"Start a bigger lab ({bigger_size}), or have less in memory at a time."
+    declared = view.declared(container.name, init=container.init)
+    limit = text(part(declared, "resources", "limits", "memory"))
+    more = f"its limit of {memory_words(limit)}" if limit else "its machine has"
+    return failed("out_of_memory", f"Your lab needed more memory than {more}.", advice)
+
+
+def _by_the_deletion(view: PodView, container: ContainerState) -> bool:
+    """Whether the container ended because the pod is being deleted, and not before."""
+    asked = view.deletion_asked
+    return asked is not None and (container.finished is None or container.finished >= asked)
+
+
+def _without_a_container(view: PodView) -> LabFailed:
+    said = sentence(view.message or view.reason or "no reason given")
+    if view.reason == "DeadlineExceeded":
+        return failed("ended", "The lab has run for as long as a lab may.")
+    if not any(container.kind for container in view.containers()):
+        # The node has the last word on a pod, and has said no before it made a container.
+        again = view.reason.startswith("OutOf")
+        advice = "Start it again; meanwhile another lab took the place." if again else None
+        message = f"The machine {view.node} refused the lab: {said}"
+        return failed("unschedulable", message, advice)
+    return failed("crashed", f"The lab has failed: {said}")
+
+
+def _how(code: int) -> str:
+    return _SIGNALS.get(code, f"exit code {code}")
+
+
+def _own_words(said: str) -> tuple[str, tuple[str, ...]]:
+    """The last line that a container left, for the message; all of them for the details."""
+    lines = [line.rstrip() for line in said.splitlines() if line.strip()]
+    if not lines:
+        return "", ()
+    return f" It said: {sentence(lines[-1])}", tuple(lines) if len(lines) > 1 else ()
 
 
 def _what(container: ContainerState) -> str:
     return "server" if container.is_lab else f"container {container.name!r}"
-
-
-def _memory_limit(view: PodView, container: ContainerState) -> str:
-    key = "initContainers" if container.init else "containers"
-    for each in part(view.pod, "spec", key) or ():
-        if part(each, "name") == container.name:
-            limit = part(each, "resources", "limits", "memory")
-            return f"limit of {limit}" if limit else "machine has"
-    return "limit"
-
-
-def _last_exit(view: PodView, container: ContainerState) -> str:
-    for each in part(view.pod, "status", "containerStatuses") or ():
-        if part(each, "name") == container.name:
-            code = part(each, "lastState", "terminated", "exitCode")
-            return f" (exit code {code})" if code is not None else ""
-    return ""

@@ -1,4 +1,8 @@
-"""Images on their way: what a failed pull means, and how far one is (pure)."""
+"""Images on their way: what a failed pull means, and how far one is (pure).
+
+Runtimes and registries say the same in many ways; ``data/registries.json`` of the tests has the
+wordings that were met, each with its source.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from despejado_spawner.errors import LabFailed
-from despejado_spawner.kubernetes.read import ContainerState, PodView, text
+from despejado_spawner.kubernetes.read import ContainerState, PodView, parse_time, text
 from despejado_spawner.kubernetes.reasons import failed
-from despejado_spawner.kubernetes.told import in_order, newest, since
+from despejado_spawner.kubernetes.told import began, newest
+from despejado_spawner.kubernetes.words import download_words, registry_of, sentence
 
 Event = Mapping[str, Any]
 
@@ -25,22 +30,37 @@ REASONS = (
     "SignatureValidationFailed",
 )
 
+_PLATFORM = re.compile(r"no match for platform|no image found in .* for architecture", re.I)
 _NOT_FOUND = re.compile(
-    r"not found|manifest unknown|manifest for .* not found|name unknown|does not exist|"
-    r"no such image|NotFound|no match for platform",
+    r"not found|manifest unknown|manifest_unknown|name unknown|name_unknown|does not exist|"
+    r"no such image|\b404\b",
     re.I,
 )
 _REFUSED = re.compile(
     r"unauthori[sz]ed|authentication required|authorization failed|denied|forbidden|"
-    r"pull access|no basic auth credentials|\b40[13]\b",
+    r"no basic auth credentials|incorrect username or password|\b40[13]\b",
     re.I,
 )
 _UNREACHABLE = re.compile(
     r"dial tcp|i/o timeout|connection refused|connection reset|no such host|TLS handshake|x509|"
-    r"context deadline exceeded|temporary failure|EOF|\b(429|5\d\d)\b|toomanyrequests|"
-    r"server misbehaving|network is unreachable",
+    r"deadline exceeded|temporary failure|\bEOF\b|\b(429|5\d\d)\b|too ?many ?requests|"
+    r"server misbehaving|network is unreachable|no route to host|request canceled|"
+    r"server gave HTTP response to HTTPS client|registry is unavailable",
     re.I,
 )
+_ANSWERED = re.compile(r"manifest unknown|name unknown|: not found\b|unauthorized", re.I)
+"""A registry's own no, beside whatever else stands in the words."""
+_DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_WAITS = re.compile(r"pull QPS exceeded", re.I)
+_TROUBLES = (
+    (r"\b429\b|too ?many ?requests", "has too many downloads at present"),
+    (r"TLS handshake|x509|HTTP response to HTTPS", "has no certificate that the cluster trusts"),
+    (r"no such host|server misbehaving|temporary failure", "has a name that is not known"),
+    (r"connection refused", "does not answer (connection refused)"),
+    (r"timeout|deadline exceeded", "does not answer in time"),
+    (r"\b5\d\d\b", "has a fault"),
+)
+"""What is the matter with a registry, in the order in which the words tell it."""
 
 
 @dataclass(frozen=True)
@@ -52,74 +72,113 @@ class Pull:
 
 
 def failure(
+    view: PodView,
     container: ContainerState,
     events: Sequence[Event],
     *,
     now: datetime,
     patience: float,
-    details: tuple[str, ...],
 ) -> LabFailed | None:
     """Why the image will not come; None while it may.
 
-    A registry that says no is final at once; one that does not answer has ``patience`` seconds.
+    A registry that says no is final at once; one that does not answer, and what nobody has words
+    for, has ``patience`` seconds.
     """
-    image, said = container.image, why(container, events)
+    image, host = container.image, registry_of(container.image)
     if container.reason == "InvalidImageName":
-        return failed("image_name", f"{image!r} is no name of an image.", None, details)
+        return failed("image_name", f"{image!r} is no name of an image.")
     if container.reason == "ErrImageNeverPull":
         message = f"The image {image} is not on the machine, and it may not be downloaded."
-        return failed("image_not_found", message, None, details)
+        return failed("image_not_found", message)
+    # The name is taken out: an image may be called "denied" or have the tag 404.
+    said = why(container, events).replace(image, "the image")
     if container.reason == "SignatureValidationFailed":
-        message = f"The signature of the image {image} is not valid: {said}"
-        return failed("image_refused", message, None, details)
-    # In this order: registries that hide what one may not see say "denied" of what is not there,
-    # and a name server's "no such host" is no answer of a registry.
-    if _UNREACHABLE.search(said) and not _answered(said):
-        waited = since(newest(events, "Failed"), now, first=True)
-        if waited is None or waited < patience:
+        message = f"The signature of the image {image} is not valid: {sentence(said)}"
+        return failed("image_refused", message)
+    # In this order: a name server's "no such host" and a token service that is away are no
+    # answers of the registry, and one that hides what one may not see says "denied" of what is
+    # not there.
+    if _PLATFORM.search(said):
+        message = f"The image {image} is not made for the processor of {view.node}."
+        return failed("image_not_found", message)
+    unreachable = not _ANSWERED.search(said) and _UNREACHABLE.search(said)
+    if unreachable or container.reason == "RegistryUnavailable":
+        waited = _waited(view, events, now)
+        if waited < patience:
             return None
-        message = f"The registry of the image {image} did not answer for {waited:.0f} s: {said}"
-        return failed("image_pull", message, None, details)
+        message = (
+            f"The registry {host} did not give the image {image} for {waited:.0f} s: "
+            f"{sentence(said)}"
+        )
+        return failed("image_pull", message)
     if _REFUSED.search(said):
-        message = f"The registry refuses the image {image}: {said}"
-        return failed("image_refused", message, None, details)
+        message = (
+            f"The registry {host} does not give the image {image} to the cluster: it is not there, "
+            "or needs credentials."
+        )
+        return failed("image_refused", message)
     if _NOT_FOUND.search(said):
-        return failed("image_not_found", f"The image {image} does not exist.", None, details)
-    if not said:
+        message = f"The image {image} does not exist."
+        return failed("image_not_found", message)
+    waited = _waited(view, events, now)
+    if waited < patience:
         return None
-    waited = since(newest(events, "Failed"), now, first=True)
-    if waited is None or waited < patience:
-        return None
-    return failed("image_pull", f"The image {image} cannot be downloaded: {said}", None, details)
+    message = f"The image {image} cannot be downloaded: {sentence(said or 'no reason given')}"
+    return failed("image_pull", message)
 
 
 def why(container: ContainerState, events: Sequence[Event]) -> str:
-    """What the runtime said of the failed pull; while backing off only the events have it."""
-    if container.reason != "ImagePullBackOff" and container.message:
+    """What the runtime said of the failed pull.
+
+    While the node waits until it tries again, the state says only that; newer ones repeat the
+    cause in it.
+    """
+    if container.reason != "ImagePullBackOff":
         return container.message
-    for event in reversed(in_order(events)):
+    _, repeated, cause = container.message.partition("ErrImagePull: ")
+    if repeated:
+        return cause
+    for event in reversed(events):
         said = text(event.get("message"))
-        if event.get("reason") == "Failed" and "Failed to pull image" in said:
+        if "Failed to pull image" in said and container.image in said:
             return said
-    return container.message if "Back-off" not in container.message else ""
+    return ""
 
 
-def state(view: PodView, events: Sequence[Event], title: str) -> Pull | None:
-    """What to say while the image comes; None where none is coming."""
-    last = newest(events, "Pulling", "Pulled", "Failed", "BackOff")
+def state(
+    view: PodView, events: Sequence[Event], title: str, size: int | None = None
+) -> Pull | None:
+    """What to say while the image comes; None where none is coming. ``size`` in bytes."""
+    stuck = [each for each in view.containers() if each.needed and each.reason in REASONS]
+    if stuck:
+        return Pull(_trying(stuck[0], why(stuck[0], events)), 0.1)
+    last = newest(events, "Pulling", "Pulled", "Failed")
     if last is None:
         return None
-    waiting = [each for each in view.containers() if each.reason in REASONS]
-    if waiting:
-        host = waiting[0].image.partition("/")[0]
-        return Pull(f"The registry {host} does not answer; trying again.", 0.1)
     if last.get("reason") == "Pulling":
-        return Pull(f"Downloading {title} to {view.node}.", 0.1)
+        much = f" (about {download_words(size)})" if size else ""
+        return Pull(f"Downloading {title}{much} to {view.node}.", 0.1)
     if last.get("reason") == "Pulled":
-        return Pull(f"{title} is on {view.node}.", 0.9)
+        return Pull(f"{title} is on {view.node}; making the lab.", 0.9)
     return None
 
 
-def _answered(said: str) -> bool:
-    """Whether a registry's own no stands in the words, beside whatever else does."""
-    return re.search(r"manifest unknown|: not found\b|name unknown|unauthorized", said) is not None
+def _trying(container: ContainerState, said: str) -> str:
+    host = registry_of(container.image)
+    said = said.replace(container.image, "")
+    if _WAITS.search(said):
+        return "The machine has many images to download; yours waits."
+    if _DISK.search(said):
+        return "The machine has no room for the image now; it is making some."
+    if _UNREACHABLE.search(said) or container.reason == "RegistryUnavailable":
+        trouble = next((it for pattern, it in _TROUBLES if re.search(pattern, said, re.I)), None)
+        return f"The registry {host} {trouble or 'does not answer'}; trying again."
+    return f"The image cannot be downloaded from {host} yet; trying again."
+
+
+def _waited(view: PodView, events: Sequence[Event], now: datetime) -> float:
+    """Seconds since the first failure; since the pod got its node where no event tells of one."""
+    first = next((began(each) for each in events if each.get("reason") == "Failed"), None)
+    placed = parse_time(view.condition("PodScheduled").get("lastTransitionTime"))
+    since = first or placed or view.created
+    return (now - since).total_seconds() if since is not None else 0.0

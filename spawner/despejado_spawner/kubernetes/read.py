@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from despejado_spawner.kubernetes.names import CONTAINER
@@ -26,9 +27,22 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def parse_time(value: object) -> datetime | None:
+    """A time of the API; None for anything else."""
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
 @dataclass(frozen=True)
 class ContainerState:
-    """The state of one container: ``kind`` is waiting, running or terminated, or empty."""
+    """The state of one container: ``kind`` is waiting, running or terminated, or empty.
+
+    ``sidecar`` is an init container that goes on beside the lab (``restartPolicy: Always``);
+    ``last`` is how its run before this one ended, as the API has it.
+    """
 
     name: str
     image: str
@@ -36,12 +50,21 @@ class ContainerState:
     reason: str
     message: str
     exit_code: int | None = None
-    restarts: int = 0
+    began: datetime | None = None
+    finished: datetime | None = None
+    ready: bool = False
     init: bool = False
+    sidecar: bool = False
+    last: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def is_lab(self) -> bool:
         return self.name == CONTAINER and not self.init
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is no lab without it; a container beside the lab may fail."""
+        return self.is_lab or self.init
 
 
 @dataclass(frozen=True)
@@ -84,8 +107,21 @@ class PodView:
         return text(part(self.pod, "status", "podIP")) or None
 
     @property
+    def created(self) -> datetime | None:
+        return parse_time(part(self.pod, "metadata", "creationTimestamp"))
+
+    @property
     def deleting(self) -> bool:
         return bool(part(self.pod, "metadata", "deletionTimestamp"))
+
+    @property
+    def deletion_asked(self) -> datetime | None:
+        """When the deletion was asked for: the API says when its grace period is over."""
+        over = parse_time(part(self.pod, "metadata", "deletionTimestamp"))
+        grace = part(self.pod, "metadata", "deletionGracePeriodSeconds")
+        if over is None or not isinstance(grace, int):
+            return over
+        return over - timedelta(seconds=grace)
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -99,11 +135,24 @@ class PodView:
                 return each
         return {}
 
+    def holds(self, kind: str) -> bool | None:
+        """Whether a condition is true; None if it is unknown or there is none of it."""
+        return {"True": True, "False": False}.get(text(self.condition(kind).get("status")))
+
     def containers(self) -> Iterator[ContainerState]:
         """All containers, init containers first."""
         for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
             for status in items(part(self.pod, "status", key)):
-                yield _state(status, init=init)
+                name = text(status.get("name"))
+                sidecar = init and self.declared(name, init=True).get("restartPolicy") == "Always"
+                yield _state(status, init=init, sidecar=sidecar)
+
+    def declared(self, name: str, *, init: bool) -> Mapping[str, Any]:
+        """A container as it was asked for; empty if the pod has none of that name."""
+        for each in items(part(self.pod, "spec", "initContainers" if init else "containers")):
+            if each.get("name") == name:
+                return each
+        return {}
 
     @property
     def lab(self) -> ContainerState | None:
@@ -118,17 +167,18 @@ class PodView:
     @property
     def image(self) -> str:
         """The image of the lab's container, as it was asked for."""
-        for each in items(part(self.pod, "spec", "containers")):
-            if each.get("name") == CONTAINER:
-                return text(each.get("image"))
-        return ""
+        return text(self.declared(CONTAINER, init=False).get("image"))
+
+    def note(self, annotation: str) -> str:
+        """An annotation, empty if there is none of it."""
+        return text(part(self.pod, "metadata", "annotations", annotation))
 
 
-def _state(status: Mapping[str, Any], *, init: bool) -> ContainerState:
+def _state(status: Mapping[str, Any], *, init: bool, sidecar: bool) -> ContainerState:
     state = part(status, "state")
     kind = next((each for each in ("terminated", "running", "waiting") if part(state, each)), "")
     detail = part(state, kind) if kind else None
-    code, restarts = part(detail, "exitCode"), status.get("restartCount")
+    code, last = part(detail, "exitCode"), part(status, "lastState", "terminated")
     return ContainerState(
         name=text(status.get("name")),
         image=text(status.get("image")),
@@ -136,6 +186,10 @@ def _state(status: Mapping[str, Any], *, init: bool) -> ContainerState:
         reason=text(part(detail, "reason")),
         message=text(part(detail, "message")),
         exit_code=code if isinstance(code, int) else None,
-        restarts=restarts if isinstance(restarts, int) else 0,
+        began=parse_time(part(detail, "startedAt")),
+        finished=parse_time(part(detail, "finishedAt")),
+        ready=status.get("ready") is True,
         init=init,
+        sidecar=sidecar,
+        last=last if isinstance(last, Mapping) else {},
     )

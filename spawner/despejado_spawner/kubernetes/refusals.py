@@ -1,4 +1,7 @@
-"""What the API server's refusals mean (pure)."""
+"""What the API server's refusals mean (pure).
+
+The wordings are recorded in ``tests/spawner/kubernetes/data/refusals``.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from despejado_spawner.errors import LabFailed
+from despejado_spawner.kubernetes.admission import denied
 from despejado_spawner.kubernetes.read import items, part, text
 from despejado_spawner.kubernetes.reasons import failed
+from despejado_spawner.kubernetes.words import sentence
 
-_QUOTA = re.compile(
-    r"exceeded quota: (?P<name>[^,]+), requested: (?P<requested>.+), used: (?P<used>.+), "
-    r"limited: (?P<limited>.+)$"
+_RIGHT = re.compile(
+    r'User "(?P<user>[^"]+)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" '
+    r'in API group "(?P<group>[^"]*)"( in the namespace "(?P<namespace>[^"]+)")?'
 )
-_WEBHOOK = re.compile(
-    r'admission webhook "(?P<name>[^"]+)" denied the request:? ?(?P<why>.*)', re.S
-)
+_NO_NAMESPACE = re.compile(r'namespaces "(?P<name>[^"]+)" not found')
+_ENDING_NAMESPACE = re.compile(r"in namespace (?P<name>\S+) because it is being terminated")
 _SHOWN = 600
+"""Characters of an answer that are shown: a proxy's page is not a reason."""
 
 
 def refusal(
@@ -26,76 +31,80 @@ def refusal(
 ) -> LabFailed:
     """The failure that an answer of the API server is. ``what`` is what was tried, as a verb."""
     document = _document(body)
-    said = (text(document.get("message")) or text(body) or reason or "").strip()[:_SHOWN]
+    said = _said(document, body, reason)
     details = (f"{what}: {status} {reason or ''} {said}".strip(),)
-    if status in (401, 403, 422, 400):
-        known = _admission(said, details)
+    if 400 <= status < 500 and status != 429:
+        known = _no_right(said, what, details) or _no_namespace(said, details)
+        known = known or denied(said, details)
         if known is not None:
             return known
     match status:
         case 401:
-            return failed(
-                "permission", f"The cluster does not know the hub ({what}).", None, details
-            )
+            message = f"The cluster does not know the hub that asks it to {what}."
+            advice = "Tell the administrator: the hub's service account or its token is not valid."
+            return failed("permission", message, advice, details)
         case 403:
-            return failed(
-                "permission", f"The cluster does not let the hub {what}: {said}", None, details
-            )
+            message = f"The cluster does not let the hub {what}: {sentence(said)}"
+            return failed("permission", message, None, details)
         case 404:
-            return failed("invalid", f"The cluster has no place to {what}: {said}", None, details)
-        case 400 | 422:
-            return failed(
-                "invalid",
-                f"The cluster refuses to {what}: {_causes(document) or said}",
-                None,
-                details,
-            )
-        case 409:
-            return failed("api", f"The cluster could not {what}: {said}", None, details)
+            message = f"The cluster has no place to {what}: {sentence(said)}"
+            return failed("invalid", message, None, details)
+        case 400 | 413 | 415 | 422:
+            message = f"The cluster refuses to {what}: {sentence(_causes(document) or said)}"
+            return failed("invalid", message, None, details)
         case 429:
-            return failed("api", f"The cluster has too much to do to {what}.", None, details)
+            message = f"The cluster has too much to do to {what}."
+            return failed("api", message, None, details)
         case _:
-            return failed(
-                "api", f"The cluster did not {what}: {said or 'no answer'}", None, details
-            )
+            message = f"The cluster did not {what}: {sentence(said or 'no answer')}"
+            return failed("api", message, _hook_away(said), details)
 
 
-def _admission(said: str, details: tuple[str, ...]) -> LabFailed | None:
-    quota = _QUOTA.search(said)
-    if quota:
-        return failed(
-            "quota",
-            f"The quota {quota['name']!r} is used up: this lab needs {quota['requested']}, "
-            f"{quota['used']} is in use, {quota['limited']} is allowed.",
-            None,
-            details,
-        )
-    if "violates PodSecurity" in said:
-        why = said.split("violates PodSecurity", 1)[1].strip()
-        return failed("pod_security", f"Pod Security refuses the lab: {why}", None, details)
-    if re.search(r"(maximum|minimum) \S+ usage per (Container|Pod)", said):
-        why = said.rsplit("is forbidden: ", 1)[-1]
-        return failed(
-            "limit_range", f"The labs' namespace does not allow this size: {why}.", None, details
-        )
-    webhook = _WEBHOOK.search(said)
-    if webhook:
-        why = webhook["why"].strip() or "no reason given"
-        return failed(
-            "admission",
-            f"The cluster's rule {webhook['name']!r} refuses the lab: {why}",
-            None,
-            details,
-        )
-    if "ValidatingAdmissionPolicy" in said:
-        return failed("admission", f"A rule of the cluster refuses the lab: {said}", None, details)
+def _no_right(said: str, what: str, details: tuple[str, ...]) -> LabFailed | None:
+    """A right that the hub's Role lacks, with the rule that would give it."""
+    right = _RIGHT.search(said)
+    if right is None:
+        return None
+    where = f"in the namespace {right['namespace']!r}" if right["namespace"] else "in the cluster"
+    advice = (
+        f"Tell the administrator: {right['user']} needs a Role {where} with apiGroups "
+        f'["{right["group"]}"], resources ["{right["resource"]}"], verbs ["{right["verb"]}"].'
+    )
+    return failed("permission", f"The hub may not {what}.", advice, details)
+
+
+def _no_namespace(said: str, details: tuple[str, ...]) -> LabFailed | None:
+    missing = _NO_NAMESPACE.search(said)
+    if missing:
+        message = f"The labs' namespace {missing['name']!r} does not exist."
+        return failed("invalid", message, "Tell the administrator.", details)
+    ending = _ENDING_NAMESPACE.search(said)
+    if ending:
+        message = f"The labs' namespace {ending['name']!r} is being deleted."
+        return failed("invalid", message, "Tell the administrator.", details)
     return None
+
+
+def _hook_away(said: str) -> str | None:
+    """Advice where not the API server is away, but a service that it must ask."""
+    hook = re.search(r'failed calling webhook "(?P<name>[^"]+)"', said)
+    if hook is None:
+        return None
+    return f"Tell the administrator: the admission webhook {hook['name']!r} does not answer."
 
 
 def _causes(document: Mapping[str, Any]) -> str:
     """The fields that are wrong, of an ``Invalid`` answer."""
     causes = items(part(document, "details", "causes"))
-    return "; ".join(f"{text(each.get('field'))}: {text(each.get('message'))}" for each in causes)
+    told = (f"{text(each.get('field'))}: {text(each.get('message'))}" for each in causes)
+    return "; ".join(each.removeprefix(": ") for each in told)
+
+
+def _said(document: Mapping[str, Any], body: object, reason: str | None) -> str:
+    said = text(document.get("message"))
+    if not said and not text(body).lstrip().startswith("<"):
+        said = text(body)
+    return " ".join((said or reason or "").split())[:_SHOWN]
 
 
 def _document(body: Mapping[str, Any] | str | None) -> Mapping[str, Any]:

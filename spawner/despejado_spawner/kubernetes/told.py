@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from despejado_spawner.kubernetes.read import part, text
+from despejado_spawner.kubernetes.read import parse_time, part, text
 
 Event = Mapping[str, Any]
 
@@ -18,15 +18,27 @@ HARMLESS: Mapping[str, tuple[str, str]] = {
     ),
     "DNSConfigForming": ("", "a node with more name servers than a pod may have; it works"),
     "Unhealthy": ("", "a probe of a server that is still starting"),
+    "ProbeWarning": ("", "a probe that was answered by a redirection"),
     "FailedMount": (
-        "failed to sync (secret|configmap) cache",
+        r"failed to sync (secret|configmap) cache|object .* not registered",
         "the node hears of an object a moment after the pod",
     ),
-    "FailedScheduling": ("skip schedule deleting pod", "the pod is being deleted anyway"),
+    "FailedScheduling": (
+        r"skip schedule deleting pod|object has been modified|nominated node",
+        "the pod is being deleted anyway, or the scheduler tries again at once",
+    ),
     "NetworkNotReady": ("", "a node that has just come up"),
     "NotTriggerScaleUp": ("in backoff", "the autoscaler tries again by itself"),
+    "BackOff": ("", "how long the node waits until it tries again; why is told by other events"),
+    "SandboxChanged": ("", "the node makes the pod's network anew"),
+    "CgroupV1": ("", "about the age of the node, not about the lab"),
+    "PossibleMemoryBackedVolumesOnDisk": ("", "about swap on the node, not about the lab"),
 }
 """Event reason to the words it is harmless with (a pattern; empty for any) and why it is."""
+
+_HEALED = ("FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox")
+"""Troubles that are over once the node goes on to what comes after them."""
+_GOES_ON = ("Pulling", "Pulled", "Created", "Started")
 
 
 def is_harmless(event: Event) -> bool:
@@ -44,48 +56,59 @@ def moment(event: Event) -> datetime | None:
     return parse_time(part(event, "metadata", "creationTimestamp"))
 
 
-def parse_time(value: object) -> datetime | None:
-    """A time of the API; None for anything else."""
-    try:
-        found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return found if found is not None and found.tzinfo is not None else None
-
-
 def in_order(events: Iterable[Event]) -> list[Event]:
-    """By time; those without one first."""
-    return sorted(events, key=lambda event: _seconds(moment(event)))
+    """By time, those without one first; of one second, as the API server received them."""
+    return sorted((each for each in events if isinstance(each, Mapping)), key=_place)
 
 
-def newest(events: Iterable[Event], *reasons: str) -> Event | None:
-    """The last event with one of these reasons."""
-    found = [event for event in in_order(events) if event.get("reason") in reasons]
-    return found[-1] if found else None
+def newest(events: Sequence[Event], *reasons: str) -> Event | None:
+    """The last event with one of these reasons; ``events`` are in order."""
+    return next((each for each in reversed(events) if each.get("reason") in reasons), None)
 
 
-def since(event: Event | None, now: datetime, *, first: bool = False) -> float | None:
-    """Seconds since an event happened, or since it happened for the first time."""
-    if event is None:
-        return None
-    began = parse_time(event.get("firstTimestamp")) if first else None
-    found = began or moment(event)
-    return None if found is None else (now - found).total_seconds()
+def began(event: Event) -> datetime | None:
+    """When an event happened for the first time."""
+    return parse_time(event.get("firstTimestamp")) or moment(event)
 
 
-def event_lines(events: Sequence[Event]) -> list[str]:
-    """The events for the page's details: time, reason, message, how often."""
+def healed(events: Sequence[Event]) -> int:
+    """Before which place of the ordered events a node's troubles with mounting are over."""
+    last = max((i for i, each in enumerate(events) if each.get("reason") in _GOES_ON), default=-1)
+    return last + 1
+
+
+def component(event: Event) -> str:
+    """Who tells of the event: ``kubelet``, ``default-scheduler``, ``karpenter`` and so on."""
+    return text(part(event, "source", "component")) or text(event.get("reportingComponent"))
+
+
+def event_lines(events: Iterable[Event]) -> list[str]:
+    """The events for the page's details, the last one last: time, reason, message, how often."""
+    ordered = in_order(events)
+    over = healed(ordered)
     lines = []
-    for event in in_order(events):
-        if is_harmless(event):
+    for place, event in enumerate(ordered):
+        if is_harmless(event) or (place < over and event.get("reason") in _HEALED):
             continue
         when = moment(event)
         stamp = f"{when:%H:%M:%S} " if when else ""
-        count = event.get("count")
-        often = f" ({count} times)" if isinstance(count, int) and count > 1 else ""
-        lines.append(f"{stamp}{text(event.get('reason'))}: {text(event.get('message'))}{often}")
+        times = _times(event)
+        often = f" ({times} times)" if times > 1 else ""
+        words = " ".join(text(event.get("message")).split())
+        lines.append(f"{stamp}{text(event.get('reason'))}: {words}{often}")
     return lines
 
 
-def _seconds(when: datetime | None) -> float:
-    return when.timestamp() if when is not None else 0.0
+def _times(event: Event) -> int:
+    series = part(event, "series", "count")
+    found = series if isinstance(series, int) else event.get("count")
+    return found if isinstance(found, int) else 1
+
+
+def _place(event: Event) -> tuple[float, int]:
+    when = moment(event)
+    version = text(part(event, "metadata", "resourceVersion"))
+    return (
+        when.timestamp() if when is not None else 0.0,
+        int(version) if version.isdecimal() else 0,
+    )

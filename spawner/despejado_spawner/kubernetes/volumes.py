@@ -1,4 +1,4 @@
-"""Volumes that do not come: which of the node's troubles heal (pure)."""
+"""Volumes that do not come: which of the troubles heal (pure)."""
 
 from __future__ import annotations
 
@@ -8,46 +8,71 @@ from datetime import datetime
 from typing import Any
 
 from despejado_spawner.kubernetes.read import PodView, text
-from despejado_spawner.kubernetes.told import in_order, since
+from despejado_spawner.kubernetes.told import began, healed
+from despejado_spawner.kubernetes.words import sentence
 
 Event = Mapping[str, Any]
 
-_REASONS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+_ON_THE_NODE = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
+_OF_THE_CLAIM = ("ProvisioningFailed",)
 _FINAL = re.compile(
-    r"no such file or directory|No such file or directory|does not exist|permission denied|"
-    r"Permission denied|access denied by server|wrong fs type|hostPath type check failed|"
-    r"not a directory|failed to prepare subPath|invalid argument|"
-    r"(configmap|secret|persistentvolumeclaim|references non-existent \w+ key).* not found|"
-    r"references non-existent",
+    r"no such file or directory|permission denied|access denied|wrong fs type|not permitted|"
+    r"type check failed|not a directory|invalid argument|references non-existent|"
+    r"(configmap|secret|persistentvolume(claim)?)s? \S+ not found|storageclass\S* \S+ not found",
+    re.I,
 )
-_HEALS = re.compile(r"failed to sync|timed out|timeout|Multi-Attach|connection refused|try again")
+_HEALS = re.compile(
+    r"failed to sync|timed ?out|timeout|Multi-Attach|connection refused|try again|not registered|"
+    r"already exists|in progress|being (deleted|detached)",
+    re.I,
+)
+_SLOW = re.compile(
+    r"no such host|name or service not known|failed to resolve|no route to host|"
+    r"not found in the list of registered CSI drivers|unreachable",
+    re.I,
+)
 _PATIENCE = 3.0
 """Seconds for which what looks final may still be a node that is behind."""
+_LONG_PATIENCE = 60.0
+"""Seconds for which a name server or a driver may be away: a node that has just come up."""
 
 
 def failure(view: PodView, events: Sequence[Event], now: datetime) -> str | None:
     """Why a volume of the pod will not come; None while it may."""
-    for event in in_order(events):
-        if event.get("reason") not in _REASONS:
+    for event in events[healed(events) :]:
+        reason = event.get("reason")
+        if reason not in (*_ON_THE_NODE, *_OF_THE_CLAIM):
             continue
         said = text(event.get("message"))
-        if _HEALS.search(said) or not _FINAL.search(said):
+        patience = _patience(said)
+        since = began(event)
+        if patience is None or since is None or (now - since).total_seconds() < patience:
             continue
-        waited = since(event, now, first=True)
-        if waited is not None and waited >= _PATIENCE:
-            return f"A volume of the lab cannot be mounted on {view.node}: {said}"
+        if reason in _OF_THE_CLAIM:
+            return f"A volume for the lab cannot be made: {sentence(said)}"
+        return f"A volume of the lab cannot be mounted on {view.node}: {sentence(said)}"
     return None
 
 
 def hopeful(events: Sequence[Event]) -> str | None:
     """What to say while a volume keeps the lab waiting."""
-    for event in reversed(in_order(events)):
+    for event in reversed(events[healed(events) :]):
         reason = event.get("reason")
-        if reason in ("Pulling", "Pulled", "Created", "Started", "SuccessfulAttachVolume"):
+        if reason == "SuccessfulAttachVolume":
             return None
-        if reason in _REASONS:
-            said = text(event.get("message"))
-            if "Multi-Attach" in said:
+        if reason == "VolumePermissionChangeInProgress":
+            return "Giving you the files of your volume; that takes long where there are many."
+        if reason in _ON_THE_NODE:
+            if "Multi-Attach" in text(event.get("message")):
                 return "Your volume is still in use by an earlier lab; waiting until it is free."
             return "Waiting for the lab's volumes."
     return None
+
+
+def _patience(said: str) -> float | None:
+    """Seconds until this is taken as final; None for what heals by itself."""
+    if _SLOW.search(said):
+        return _LONG_PATIENCE
+    if _HEALS.search(said) or not _FINAL.search(said):
+        return None
+    return _PATIENCE

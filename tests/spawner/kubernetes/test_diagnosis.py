@@ -18,7 +18,7 @@ from despejado_spawner.kubernetes.diagnosis import (
     Waiting,
     diagnose,
 )
-from despejado_spawner.kubernetes.reasons import ADVICE
+from despejado_spawner.kubernetes.reasons import REASONS
 from despejado_spawner.kubernetes.told import event_lines, is_harmless, moment
 from despejado_spawner.progress import Phase
 from hypothesis import given, settings
@@ -55,13 +55,12 @@ def look(name: str, seconds: float = 1.0, site: Settings = SITE) -> Any:
         ("command", "command", "jupyterhub-singleuser: executable file not found"),
         ("root_image", "container_config", "runs as root"),
         ("crashed", "crashed", "ended with exit code 3"),
-        ("crashed_with_words", "crashed", "exit code 1: The port is taken."),
+        ("crashed_with_words", "crashed", "exit code 1. It said: The port is taken."),
         ("init_failed", "crashed", "container 'prepare' ended with exit code 2"),
-        ("out_of_memory", "out_of_memory", "more memory than its limit of 32Mi"),
-        ("selector", "unschedulable", "didn't match Pod's node affinity/selector"),
-        ("affinity", "unschedulable", "None of the cluster's 1 machine may run this lab"),
-        ("claim_missing", "volume", "volume 'not-there' does not exist"),
-        ("evicted", "evicted", "ephemeral local storage usage exceeds the total limit"),
+        ("out_of_memory", "out_of_memory", "more memory than its limit of 32 MiB"),
+        ("selector", "unschedulable", "not of the kind that labs are set to"),
+        ("affinity", "unschedulable", "The cluster's only machine may not run this lab"),
+        ("evicted", "evicted", "wrote more than 16 MiB to its machine's disk"),
     ],
 )
 def test_what_will_not_come_fails_at_the_first_sign(name: str, reason: str, words: str) -> None:
@@ -76,6 +75,7 @@ def test_what_will_not_come_fails_at_the_first_sign(name: str, reason: str, word
     ("name", "reason", "words"),
     [
         ("secret_missing", "container_config", 'secret "not-there" not found'),
+        ("claim_missing", "volume", "volume 'not-there' does not exist"),
         ("config_map_missing", "volume", 'configmap "not-there" not found'),
         ("folder_missing", "volume", "/not/there is not a directory"),
     ],
@@ -83,7 +83,7 @@ def test_what_will_not_come_fails_at_the_first_sign(name: str, reason: str, word
 def test_what_may_only_be_late_has_three_seconds(name: str, reason: str, words: str) -> None:
     pod, events = recorded(name)
     first = min(
-        datetime.fromisoformat(each["firstTimestamp"])
+        datetime.fromisoformat(each["firstTimestamp"] or each["eventTime"])
         for each in events
         if each["reason"].startswith("Failed")
     )
@@ -239,7 +239,7 @@ def test_every_reason_has_advice() -> None:
     for name in NAMES:
         found = look(name, seconds=200)
         if isinstance(found, Failed | Ended):
-            assert found.failure.reason in ADVICE
+            assert found.failure.reason in REASONS
 
 
 def thinned(value: Any, draw: random.Random) -> Any:

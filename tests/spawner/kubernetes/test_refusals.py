@@ -18,7 +18,7 @@ CREATE = "create the Pod jupyter-rachel in namespace labs"
             'pods "jupyter-rachel" is forbidden: exceeded quota: labs, requested: '
             "limits.memory=16Gi, used: limits.memory=8Gi, limited: limits.memory=20Gi",
             "quota",
-            "needs limits.memory=16Gi, limits.memory=8Gi is in use, limits.memory=20Gi is allowed",
+            "allows 20 GiB memory for all labs together, of which 8 GiB are in use; this lab needs 16 GiB",
         ),
         (
             403,
@@ -32,7 +32,7 @@ CREATE = "create the Pod jupyter-rachel in namespace labs"
             'pods "jupyter-rachel" is forbidden: maximum memory usage per Container is 4Gi, but '
             "limit is 8Gi",
             "limit_range",
-            "maximum memory usage per Container is 4Gi, but limit is 8Gi",
+            "allows a lab at most 4 GiB memory, and 8 GiB were asked for",
         ),
         (
             400,
@@ -45,7 +45,7 @@ CREATE = "create the Pod jupyter-rachel in namespace labs"
             'pods is forbidden: User "system:serviceaccount:hub:hub" cannot create resource '
             '"pods" in API group "" in the namespace "labs"',
             "permission",
-            'cannot create resource "pods"',
+            "may not create the Pod",
         ),
         (503, "etcdserver: leader changed", "api", "leader changed"),
         (429, "too many requests", "api", "too much to do"),
