@@ -222,7 +222,12 @@ class LabLife(LabOptions):
     # How it ended
 
     def note_end(self, error: SpawnerError) -> None:
-        """Keep why the lab is not there any more, for the pages of the hub."""
+        """Keep why the lab is not there any more, for the pages of the hub.
+
+        The first reason counts: a pod that ended is deleted afterwards, by us.
+        """
+        if self._last_end is not None:
+            return
         self.log.warning("Lab of %s ended: %s", self._log_name, error)
         bigger = self.bigger_size() if error.reason == "out_of_memory" else None
         self._last_end = {
