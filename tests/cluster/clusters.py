@@ -17,6 +17,8 @@ from tests.cluster.harness.components import Components
 from tests.cluster.harness.layout import Layout
 from tests.cluster.harness.settings import Settings, load
 
+NEEDED = ("despejado/lab:plain", "despejado-tests/stock:1")
+"""The images of the cluster tier."""
 _TARGETS = {"despejado-tests/stock:1": "stock"}
 _REGISTRY_VARIABLE = "DESPEJADO_TEST_REGISTRY"
 _ADDRESS_VARIABLE = "DESPEJADO_TEST_ADDRESS"
@@ -90,3 +92,16 @@ def find_cluster() -> Cluster | None:
         control_of(layout, settings),
         settings,
     )
+
+
+def main() -> None:
+    """Build what the tests need beforehand: on a new machine that takes minutes."""
+    cluster = find_cluster()
+    if cluster is None:
+        raise SystemExit("no cluster: make cluster brings one up")
+    for name in NEEDED:
+        print(cluster.image(name), flush=True)
+
+
+if __name__ == "__main__":
+    main()

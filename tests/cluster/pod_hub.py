@@ -129,6 +129,11 @@ class PodHub:
         found: dict[str, Any] = self.user(user)["servers"].get(name, {})
         return found
 
+    def state(self, user: str, name: str = "") -> dict[str, Any]:
+        """What the spawner keeps in the hub's database."""
+        found: dict[str, Any] = self.server(user, name).get("state") or {}
+        return found
+
     def events(self, user: str, name: str = "") -> Iterator[dict[str, Any]]:
         """The progress page's event stream."""
         path = (

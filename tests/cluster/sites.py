@@ -123,8 +123,13 @@ def site(
     settings: Mapping[str, Any] | None = None,
     homes: Path | None = None,
     restricted: bool = True,
+    door: Any = None,
+    doors: dict[str, Any] | None = None,
 ) -> Iterator[Site]:
-    """A site with a running hub. ``homes`` is a folder of the node that all labs share."""
+    """A site with a running hub. ``homes`` is a folder of the node that all labs share.
+
+    ``door`` opens something before the API server, which is put into ``doors["gate"]``.
+    """
     kube = Kube(cluster.kubeconfig)
     with ExitStack() as stack:
         labels = {ENFORCE: "restricted"} if restricted else {}
@@ -134,6 +139,8 @@ def site(
         for manifest in role_objects(labs, platform, account="hub"):
             kube.create(manifest)
         account = kube.as_account("hub", platform, folder)
+        if door is not None and doors is not None:
+            doors["gate"], account = stack.enter_context(door(account, folder))
         lab: dict[str, Any] = {
             "images": {
                 "plain": {"image": cluster.image(PLAIN), "title": "Plain", "launcher": True},
@@ -165,6 +172,9 @@ def site(
             labs,
             {"lab": lab, "kubespawner": kubespawner, **given},
         )
+        # Labs may be reached from this machine and reach its hub, and DNS; nothing else.
+        here = {"cidr": f"{cluster.node_address}/32"}
+        lab.setdefault("network", {"hub": {**here, "port": hub.api_port}, "proxy": here})
         stack.callback(hub.stop)
         hub.start()
         yield Site(kube, labs, platform, hub, homes)
