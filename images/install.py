@@ -64,6 +64,8 @@ def install(context: Path, spec: dict[str, Any]) -> Path:
         run(uv, "pip", "install", "--no-deps", "--offline", "--python", python, *wheels)
     for name in spec["without"]:
         shutil.rmtree(prefix / name)
+    # uv's own, which everybody could write to.
+    (prefix / ".lock").unlink(missing_ok=True)
     shutil.copyfile(lock, prefix / LOCK)
     # Packages carry files that are no Python of this version (templates): status 1.
     compiler = [python, "-I", "-m", "compileall", "-q", "-j", "0", "-x", spec["not_compiled"]]

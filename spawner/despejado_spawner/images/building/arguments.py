@@ -46,6 +46,7 @@ def run_arguments(engine: EngineName, step: RunStep, container: str) -> list[str
         arguments = ["run", "--isolation", "chroot", "--user", step.user, *mounts, container, "--"]
         return [*arguments, *step.command]
     arguments = ["run", "--rm", "--name", container, "--user", step.user, "--network", "none"]
+    arguments += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     arguments += ["--read-only", "--tmpfs", "/tmp:mode=1777", *mounts]  # noqa: S108 - inside it
     arguments += ["--entrypoint", step.command[0], step.reference]
     return [*arguments, *step.command[1:]]
@@ -64,6 +65,12 @@ def push_arguments(engine: EngineName, reference: str, remote: str, digest: Path
     # OCI manifests keep annotations and are what registries and clusters expect today.
     form = ["--format", "oci"] if engine == "podman" else []
     return ["push", *insecure, *form, "--digestfile", str(digest), reference, f"docker://{remote}"]
+
+
+def list_arguments(engine: EngineName, repository: str) -> list[str]:
+    """The names of all images of a repository here, newest first."""
+    name = "{{.Name}}" if engine == "buildah" else "{{.Repository}}"
+    return ["images", "--filter", f"reference={repository}", "--format", f"{name}:{{{{.Tag}}}}"]
 
 
 def pull_arguments(engine: EngineName, remote: str) -> list[str]:

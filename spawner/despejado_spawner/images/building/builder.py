@@ -48,6 +48,9 @@ from despejado_spawner.images.building.steps import (
     source_files,
 )
 
+_KEPT_LINKS = 4
+"""How many images of a shared link stay: a build of another checkout may be using one."""
+
 OnProgress = Callable[[ImageProgress], None]
 
 
@@ -199,6 +202,9 @@ class ImageBuilder:
                 self._say(step.phase, f"{step.name} comes from {self.registry}")
                 return step
         self._make(step)
+        # Every change of the client or the extension makes a link; the last of them are enough.
+        for old in self._engine.names(step.reference.rpartition(":")[0])[_KEPT_LINKS:]:
+            self._engine.untag(old)
         return step
 
     def _make(self, step: BuildStep) -> None:

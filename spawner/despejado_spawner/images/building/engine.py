@@ -17,6 +17,7 @@ from despejado_spawner.environments.uv import run_logged
 from despejado_spawner.images.building.arguments import (
     build_arguments,
     create_arguments,
+    list_arguments,
     pull_arguments,
     push_arguments,
     run_arguments,
@@ -110,6 +111,11 @@ class Engine:
             self._run(run_arguments(self.name, step, container), on_line, explain)
         finally:
             self._run(["rm", container], lambda _: None)
+
+    def names(self, repository: str) -> list[str]:
+        """The images of a repository in the local storage, newest first."""
+        answer = self._ask(list_arguments(self.name, repository)) or ""
+        return [line.strip() for line in answer.splitlines() if line.strip()]
 
     def tag(self, reference: str, name: str) -> None:
         """Give an image another name."""

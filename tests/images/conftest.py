@@ -1,0 +1,111 @@
+"""Real images: an engine that builds them here, and a registry of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from despejado_spawner.environments import own_wheels
+from despejado_spawner.images.building import BuiltImage, ImageBuilder, ImageBuildError
+from despejado_spawner.images.building.engine import Engine, find_engine
+from despejado_spawner.images.building.models import DEBIAN
+
+from tests.conftest import REQUIRED
+
+BuildImage = Callable[[str], BuiltImage]
+
+
+def _missing(reason: str) -> None:
+    if "cluster" in REQUIRED:
+        pytest.fail(f"required tier cannot run: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """What builds images here, with Debian in its storage."""
+    log = tmp_path_factory.mktemp("engine") / "log"
+    try:
+        engine = find_engine(None, log)
+    except ImageBuildError as error:
+        _missing(str(error))
+        raise
+    if engine.inspect(DEBIAN) is None and engine.name == "buildah":
+        if shutil.which("mmdebstrap") is None:
+            _missing("no Debian image and no mmdebstrap (Debian: apt-get install mmdebstrap)")
+        from tests.cluster.harness.images import import_base
+
+        import_base()
+    return engine
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state folder for all builds of the session."""
+    return tmp_path_factory.mktemp("images-state")
+
+
+@pytest.fixture(scope="session")
+def frozen_sources() -> Iterator[None]:
+    """Our own wheels are of one moment, whoever edits the source tree meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_wheels, "source_digest", cache(own_wheels.source_digest))
+        yield
+
+
+@pytest.fixture(scope="session")
+def build_image(engine: Engine, state: Path, frozen_sources: None) -> BuildImage:
+    """Build an image (one that is here and up to date is taken as it is)."""
+    made: dict[str, BuiltImage] = {}
+
+    def build(name: str) -> BuiltImage:
+        if name not in made:
+            made[name] = ImageBuilder(state, lambda _: None, engine=engine.name).build(name)
+        return made[name]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``HOST:PORT`` of an empty registry."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        _missing("docker-registry is not installed (Debian: apt-get install docker-registry)")
+        return
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    config = folder / "config.json"  # JSON is YAML
+    storage = {"filesystem": {"rootdirectory": str(folder / "data")}}
+    config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": address}}))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([program, "serve", config], stdout=log, stderr=log)
+    try:
+        _wait_for(f"http://{address}/v2/", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder / "data", ignore_errors=True)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline, "the registry is not up"
+        try:
+            with urlopen(url, timeout=5):
+                return
+        except URLError:
+            time.sleep(0.02)
