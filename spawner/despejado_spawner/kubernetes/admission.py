@@ -7,6 +7,7 @@ import re
 from despejado_spawner.errors import LabFailed
 from despejado_spawner.kubernetes.reasons import failed
 from despejado_spawner.kubernetes.words import memory_words, sentence
+from despejado_spawner.units import parse_cpu, parse_memory
 
 _QUOTA = re.compile(
     r"exceeded quota: (?P<name>[^,\s]+), requested: (?P<requested>\S+), used: (?P<used>\S+), "
@@ -31,7 +32,7 @@ _MISSING = re.compile(
 )
 _RESOURCES = {
     "memory": "memory",
-    "cpu": "CPU",
+    "cpu": "CPUs",
     "ephemeral-storage": "disk space",
     "storage": "storage",
     "pods": "labs",
@@ -87,19 +88,22 @@ def _quota(said: str, details: tuple[str, ...]) -> LabFailed | None:
         return None
     requested, used, limited = (_amounts(quota[key]) for key in ("requested", "used", "limited"))
     told = [
-        f"{_words(name, limited.get(name, '?'))} {_what(name)} for all labs together, of which "
-        f"{_words(name, used.get(name, '?'))} are in use; this lab needs {_words(name, amount)}"
-        for name, amount in requested.items()
+        f"{_amount(name, limited.get(name, 'less'))} in all; {_words(name, used.get(name, '0'))} "
+        f"{_are(used.get(name, '0'))} in use, and {_words(name, wanted)} more {_are(wanted)} needed"
+        for name, wanted in requested.items()
     ]
     message = f"The quota {quota['name']!r} allows {'. It allows '.join(told)}."
-    return failed("quota", message, None, details)
+    never = any(
+        _number(wanted) > _number(limited.get(name, "")) for name, wanted in requested.items()
+    )
+    return failed("quota", message, "Choose a smaller size." if never else None, details)
 
 
 def _limits(said: str, details: tuple[str, ...]) -> LabFailed | None:
     told = []
     for each in _LIMIT.finditer(said):
-        what, most = _what(each["what"]), "at most" if each["bound"] == "maximum" else "at least"
-        line = f"{most} {_words(each['what'], each['limit'])} {what}"
+        most = "at most" if each["bound"] == "maximum" else "at least"
+        line = f"{most} {_amount(each['what'], each['limit'])}"
         if each["given"]:
             line += f", and {_words(each['what'], each['given'])} were asked for"
         told.append(line)
@@ -111,7 +115,7 @@ def _limits(said: str, details: tuple[str, ...]) -> LabFailed | None:
     if ratio is None:
         return None
     message = (
-        f"The namespace allows a limit of {_what(ratio['what'])} to be at most "
+        f"The namespace allows the limit of {_what(ratio['what'])} to be at most "
         f"{ratio['limit']} times what is guaranteed."
     )
     advice = "Tell the administrator: the sizes guarantee too little of their limits."
@@ -131,10 +135,34 @@ def _plain(name: str) -> str:
 
 def _what(name: str) -> str:
     plain = _plain(name)
-    if plain.endswith("/gpu"):
-        return "GPUs"
-    return _RESOURCES.get(plain, plain)
+    return "GPUs" if plain.endswith("/gpu") else _RESOURCES.get(plain, plain)
 
 
 def _words(name: str, amount: str) -> str:
-    return memory_words(amount) if _plain(name) in _BYTES else amount
+    """``16Gi`` -> ``16 GiB``, ``100m`` -> ``0.1``."""
+    plain = _plain(name)
+    if plain in _BYTES:
+        return memory_words(amount)
+    return f"{parse_cpu(amount):g}" if plain == "cpu" and _is_cpu(amount) else amount
+
+
+def _amount(name: str, amount: str) -> str:
+    """An amount with what it is of: ``16 GiB of memory``, ``3 CPUs``."""
+    of = " of" if _plain(name) in _BYTES else ""
+    return f"{_words(name, amount)}{of} {_what(name)}"
+
+
+def _are(amount: str) -> str:
+    return "is" if amount == "1" else "are"
+
+
+def _number(amount: str) -> float:
+    """The amount as a number to compare with; 0 if it is none."""
+    try:
+        return parse_cpu(amount) if _is_cpu(amount) else float(parse_memory(amount))
+    except ValueError:
+        return 0.0
+
+
+def _is_cpu(amount: str) -> bool:
+    return re.fullmatch(r"\d+m|\d+(\.\d{1,3})?", amount, re.ASCII) is not None

@@ -75,12 +75,12 @@ def machine_away(view: PodView) -> str | None:
     return None
 
 
-def no_sandbox(events: Sequence[Event]) -> str | None:
+def no_sandbox(view: PodView, events: Sequence[Event]) -> str | None:
     """Why the pod itself can never be made on its node; None while it may."""
     event = newest(events[healed(events) :], "FailedCreatePodSandBox")
     if event is None or not _NO_RUNTIME.search(text(event.get("message"))):
         return None
-    return f"The lab's runtime class is not on its machine: {sentence(text(event.get('message')))}"
+    return f"The runtime class that labs are configured with is not on the machine {view.node}."
 
 
 def sandbox_trouble(events: Sequence[Event]) -> str | None:
@@ -92,10 +92,8 @@ def sandbox_trouble(events: Sequence[Event]) -> str | None:
 
 def _not_configurable(said: str, events: Sequence[Event], now: datetime) -> LabFailed | None:
     if _ROOT.search(said):
-        message = (
-            "The image runs as root, or as a user that has no number, which labs may not: "
-            f"{sentence(said)}"
-        )
+        who = "as a user that has no number" if "non-numeric" in said else "as root"
+        message = f"The image runs {who}, which a lab may not."
         return failed("container_config", message, "Choose another image.")
     # The node may hear of a ConfigMap a moment after the pod; everything else is final.
     if _LATE.search(said):
@@ -103,4 +101,8 @@ def _not_configurable(said: str, events: Sequence[Event], now: datetime) -> LabF
         since = began(event) if event is not None else None
         if since is None or (now - since).total_seconds() < _PATIENCE_CONFIG:
             return None
+    folder = re.search(r'subPath.* for volumeMount "(?P<name>[^"]+)"', said)
+    if folder:
+        message = f"The lab's folder on its volume {folder['name']!r} cannot be used."
+        return failed("container_config", message)
     return failed("container_config", f"The lab's container cannot be made: {sentence(said)}")

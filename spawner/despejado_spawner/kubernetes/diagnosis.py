@@ -84,7 +84,7 @@ def diagnose(
     """Where the lab is. ``events`` are those of this very pod, ``now`` the time with its zone."""
     view = PodView(pod)
     ordered = in_order(events)
-    over = ends.ended(view, settings.bigger_size)
+    over = ends.ended(view, ordered, settings.bigger_size)
     if over is not None:
         return Ended(_with_events(over, ordered))
     lab = view.lab
@@ -109,7 +109,7 @@ def diagnose(
     lost = volumes.failure(view, ordered, now)
     if lost is not None:
         return Failed(_with_events(failed("volume", lost), ordered))
-    unmade = containers.no_sandbox(ordered)
+    unmade = containers.no_sandbox(view, ordered)
     if unmade is not None:
         return Failed(_with_events(failed("container_config", unmade), ordered))
     return _on_its_machine(view, ordered, settings)
@@ -128,13 +128,18 @@ def _without_a_place(
 ) -> Diagnosis:
     condition = view.condition("PodScheduled")
     details = tuple(event_lines(events))
-    if condition.get("reason") not in ("Unschedulable", "SchedulerError"):
+    # Events of the scheduler itself, whose word may be there before the pod has it.
+    told = [each for each in events if scheduling.is_refusal(each)]
+    if condition.get("reason") in ("Unschedulable", "SchedulerError"):
+        said = text(condition.get("message"))
+    elif told:
+        said = text(told[-1].get("message"))
+    else:
         return Waiting(Phase.SCHEDULING, "Looking for a place in the cluster.", None, None, details)
-    # A gate that was open before leaves its time in the condition; the event knows better.
-    first = next((began(each) for each in events if each.get("reason") == "FailedScheduling"), None)
-    since = first or parse_time(condition.get("lastTransitionTime"))
+    # The condition has the time of a gate that was closed before; the event knows better.
+    since = began(told[0]) if told else parse_time(condition.get("lastTransitionTime"))
     verdict = scheduling.judge(
-        text(condition.get("message")),
+        said,
         events,
         autoscaler=settings.autoscaler,
         waited=(now - since).total_seconds() if since is not None else 0.0,
@@ -146,7 +151,7 @@ def _without_a_place(
 
 def _on_its_machine(view: PodView, events: Sequence[Event], settings: Settings) -> Waiting:
     details = tuple(event_lines(events))
-    title = view.note(TITLE_ANNOTATION) or view.image
+    title = view.note(TITLE_ANNOTATION) or view.image or "the image"
     away = containers.machine_away(view)
     if away is not None:
         return Waiting(Phase.PULLING, away, view.node, 0.0, details)

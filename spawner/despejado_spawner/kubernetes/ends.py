@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from despejado_spawner.errors import LabFailed
 from despejado_spawner.kubernetes.evictions import disrupted
 from despejado_spawner.kubernetes.read import ContainerState, PodView, part, text
 from despejado_spawner.kubernetes.reasons import failed
+from despejado_spawner.kubernetes.told import newest
 from despejado_spawner.kubernetes.words import memory_words, sentence
+
+Event = Mapping[str, Any]
 
 _MISSING = re.compile(
     r"executable file not found|no such file or directory|not a directory|permission denied|"
     r"exec format error|is a directory"
 )
 _TRIED_AGAIN = re.compile(r"context deadline exceeded|is reserved for|timed? ?out|already in use")
+_KILLED, _STOPPED = 137, 143
 _SIGNALS = {
-    132: "an instruction that its machine's processor does not have (exit code 132)",
-    134: "an abort (exit code 134)",
-    137: "being killed (exit code 137), most often because memory ran out",
-    139: "a segmentation fault (exit code 139)",
-    143: "being asked to stop (exit code 143)",
+    132: "exit code 132: its machine's processor lacks an instruction that it uses",
+    134: "exit code 134: it gave up by itself (abort)",
+    _KILLED: "exit code 137: it was killed, most often because memory ran out",
+    139: "exit code 139: a segmentation fault",
+    _STOPPED: "exit code 143: it was asked to stop",
 }
 
 
-def ended(view: PodView, bigger_size: str | None) -> LabFailed | None:
-    """How the pod has ended or is ending; None while it may live."""
+def ended(
+    view: PodView, events: Sequence[Event] = (), bigger_size: str | None = None
+) -> LabFailed | None:
+    """How the pod has ended or is ending; None while it may live. ``events`` are in order."""
     taken = disrupted(view, bigger_size)
     if taken is not None:
         return taken
+    if view.reason == "DeadlineExceeded":
+        return failed("ended", "The lab has run for as long as a lab may.")
     for container in view.containers():
         if container.kind != "terminated" or not container.needed or container.sidecar:
             continue
@@ -36,7 +46,7 @@ def ended(view: PodView, bigger_size: str | None) -> LabFailed | None:
             continue
         if _by_the_deletion(view, container):
             break
-        return _terminated(view, container, bigger_size)
+        return _killed_by_the_node(container, events) or _terminated(view, container, bigger_size)
     if view.deleting:
         return failed("deleted", "Your lab is being deleted in the cluster.")
     if view.phase in ("Failed", "Succeeded"):
@@ -84,7 +94,22 @@ def _terminated(view: PodView, container: ContainerState, bigger_size: str | Non
     code = container.exit_code
     how = _how(code) if code is not None else (container.reason or "no exit code")
     message = f"The lab's {_what(container)} ended with {how}.{own}"
-    return failed("crashed", message, None, log)
+    bigger = f" ({bigger_size})" if bigger_size else ""
+    advice = f"Start it again, with more memory{bigger} if it needs much."
+    return failed("crashed", message, advice if code == _KILLED else None, log)
+
+
+def _killed_by_the_node(container: ContainerState, events: Sequence[Event]) -> LabFailed | None:
+    """Why the node has killed the container by itself; only events tell of it."""
+    if container.exit_code not in (_KILLED, _STOPPED) or container.reason == "OOMKilled":
+        return None
+    if newest(events, "FailedPostStartHook") is not None:
+        message = "A command that belongs to the lab's start (its postStart hook) failed."
+        return failed("container_config", message)
+    killing = newest(events, "Killing")
+    if killing is not None and re.search(r"failed \w+ probe", text(killing.get("message"))):
+        return failed("crashed", "The lab's server did not answer its health check, and was ended.")
+    return None
 
 
 def _out_of_memory(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
@@ -105,13 +130,13 @@ def _by_the_deletion(view: PodView, container: ContainerState) -> bool:
 
 def _without_a_container(view: PodView) -> LabFailed:
     said = sentence(view.message or view.reason or "no reason given")
-    if view.reason == "DeadlineExceeded":
-        return failed("ended", "The lab has run for as long as a lab may.")
     if not any(container.kind for container in view.containers()):
         # The node has the last word on a pod, and has said no before it made a container.
         again = view.reason.startswith("OutOf")
-        advice = "Start it again; meanwhile another lab took the place." if again else None
-        message = f"The machine {view.node} refused the lab: {said}"
+        advice = "Start it again; another lab was faster to take the place." if again else None
+        message = (
+            f"The machine {view.node} refused the lab: {said.removeprefix('Pod was rejected: ')}"
+        )
         return failed("unschedulable", message, advice)
     return failed("crashed", f"The lab has failed: {said}")
 

@@ -142,7 +142,7 @@ def _ended_at(view: PodView) -> datetime | None:
 
 
 def _only_deleted(view: PodView) -> bool:
-    over = ended(view, None)
+    over = ended(view)
     return over is not None and over.reason == "deleted"
 
 

@@ -50,6 +50,7 @@ _UNREACHABLE = re.compile(
 )
 _ANSWERED = re.compile(r"manifest unknown|name unknown|: not found\b|unauthorized", re.I)
 """A registry's own no, beside whatever else stands in the words."""
+_SHORT_NAME = re.compile(r"short.?name (mode is enforcing|resolution)", re.I)
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _WAITS = re.compile(r"pull QPS exceeded", re.I)
 _TROUBLES = (
@@ -85,8 +86,9 @@ def failure(
     for, has ``patience`` seconds.
     """
     image, host = container.image, registry_of(container.image)
-    if container.reason == "InvalidImageName":
-        return failed("image_name", f"{image!r} is no name of an image.")
+    if container.reason == "InvalidImageName" or _SHORT_NAME.search(container.message):
+        message = f"{image!r} is no name of an image, or one without its registry."
+        return failed("image_name", message)
     if container.reason == "ErrImageNeverPull":
         message = f"The image {image} is not on the machine, and it may not be downloaded."
         return failed("image_not_found", message)
@@ -107,8 +109,8 @@ def failure(
         if waited < patience:
             return None
         message = (
-            f"The registry {host} did not give the image {image} for {waited:.0f} s: "
-            f"{sentence(said)}"
+            f"The image {image} cannot be downloaded: the registry {host} {_trouble(said)}, for "
+            f"{waited:.0f} s now."
         )
         return failed("image_pull", message)
     if _REFUSED.search(said):
@@ -155,11 +157,15 @@ def state(
     last = newest(events, "Pulling", "Pulled", "Failed")
     if last is None:
         return None
+    said = text(last.get("message"))
+    if view.image and f'"{view.image}"' not in said:
+        # That of a container beside the lab, or before it.
+        title, size = "what the lab needs beside its image", None
     if last.get("reason") == "Pulling":
         much = f" (about {download_words(size)})" if size else ""
         return Pull(f"Downloading {title}{much} to {view.node}.", 0.1)
     if last.get("reason") == "Pulled":
-        return Pull(f"{title} is on {view.node}; making the lab.", 0.9)
+        return Pull(f"{title[:1].upper()}{title[1:]} is on {view.node}; making the lab.", 0.9)
     return None
 
 
@@ -171,9 +177,13 @@ def _trying(container: ContainerState, said: str) -> str:
     if _DISK.search(said):
         return "The machine has no room for the image now; it is making some."
     if _UNREACHABLE.search(said) or container.reason == "RegistryUnavailable":
-        trouble = next((it for pattern, it in _TROUBLES if re.search(pattern, said, re.I)), None)
-        return f"The registry {host} {trouble or 'does not answer'}; trying again."
+        return f"The registry {host} {_trouble(said)}; trying again."
     return f"The image cannot be downloaded from {host} yet; trying again."
+
+
+def _trouble(said: str) -> str:
+    known = (words for pattern, words in _TROUBLES if re.search(pattern, said, re.I))
+    return next(known, "does not answer")
 
 
 def _waited(view: PodView, events: Sequence[Event], now: datetime) -> float:

@@ -56,8 +56,7 @@ def refusal(
             message = f"The cluster has too much to do to {what}."
             return failed("api", message, None, details)
         case _:
-            message = f"The cluster did not {what}: {sentence(said or 'no answer')}"
-            return failed("api", message, _hook_away(said), details)
+            return _no_answer(said, what, details)
 
 
 def _no_right(said: str, what: str, details: tuple[str, ...]) -> LabFailed | None:
@@ -85,12 +84,15 @@ def _no_namespace(said: str, details: tuple[str, ...]) -> LabFailed | None:
     return None
 
 
-def _hook_away(said: str) -> str | None:
-    """Advice where not the API server is away, but a service that it must ask."""
+def _no_answer(said: str, what: str, details: tuple[str, ...]) -> LabFailed:
     hook = re.search(r'failed calling webhook "(?P<name>[^"]+)"', said)
-    if hook is None:
-        return None
-    return f"Tell the administrator: the admission webhook {hook['name']!r} does not answer."
+    if hook:
+        # Not the API server is away, but a service that it must ask.
+        message = f"The cluster did not {what}: its webhook {hook['name']!r} does not answer."
+        advice = f"Tell the administrator: the admission webhook {hook['name']!r} is away."
+        return failed("api", message, advice, details)
+    message = f"The cluster did not {what}: {sentence(said or 'no answer')}"
+    return failed("api", message, None, details)
 
 
 def _causes(document: Mapping[str, Any]) -> str:

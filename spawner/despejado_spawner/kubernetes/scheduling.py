@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import Any
 
 from despejado_spawner.kubernetes.autoscaling import Scaling, last_word
+from despejado_spawner.kubernetes.told import component, is_harmless
 from despejado_spawner.kubernetes.words import sentence
 
 Event = Mapping[str, Any]
@@ -63,14 +64,14 @@ _KINDS: Sequence[tuple[str, Kind, str]] = (
     (r"untolerated taint\(s\)", Kind.UNTOLD, "reserved, or not ready"),
     (r"taint", Kind.NEVER, "reserved for other work"),
     (
-        r"node affinity/selector|node affinity$|node selector|requested node|scheduler-enforced",
-        Kind.NEVER,
-        "not of the kind that labs are set to",
-    ),
-    (
         r"volume node affinity|PersistentVolume's node affinity|available volume zone",
         Kind.NEVER,
         "out of reach of the lab's volume",
+    ),
+    (
+        r"node affinity/selector|node affinity$|node selector|requested node|scheduler-enforced",
+        Kind.NEVER,
+        "not of the kind that labs are set to",
     ),
     (
         r"non-existent pv|persistent volumes to bind|enough free storage",
@@ -111,6 +112,15 @@ class Refusal:
         return found or f'"{self.what}"'
 
 
+def is_refusal(event: Event) -> bool:
+    """Whether the scheduler says in this event that it has found no place."""
+    return (
+        event.get("reason") == "FailedScheduling"
+        and "karpenter" not in component(event)
+        and not is_harmless(event)
+    )
+
+
 def judge(said: str, events: Sequence[Event], *, autoscaler: bool, waited: float) -> Verdict:
     """What it means that the scheduler has found no place, in its own words ``said``.
 
@@ -133,8 +143,11 @@ def judge(said: str, events: Sequence[Event], *, autoscaler: bool, waited: float
     kinds = {each.kind for each in refusals}
     if Kind.FULL in kinds:
         return _full(said, total, refusals, scaling, autoscaler=autoscaler)
-    if Kind.PASSING in kinds:
-        return Verdict(False, "The machines for labs are not ready at present; waiting for one.")
+    passing = [each for each in refusals if each.kind is Kind.PASSING]
+    if passing:
+        return Verdict(
+            False, f"The machines for labs are {passing[0].words} at present; waiting for one."
+        )
     if Kind.UNTOLD in kinds and waited < _PATIENCE_TAINT:
         return Verdict(
             False, "The machines for labs are reserved, or not ready at present; waiting for one."
@@ -148,7 +161,7 @@ def judge(said: str, events: Sequence[Event], *, autoscaler: bool, waited: float
     else:
         told = "; ".join(f"{each.count} {each.words}" for each in refusals)
         message = f"None of the cluster's {total} machines may run this lab: {told}."
-    volume = all(re.search(r"volume|storage|pv", each.what) for each in refusals)
+    volume = all(re.search(r"volume|storage|pv", each.what, re.I) for each in refusals)
     return Verdict(True, message, reason="volume" if volume else "unschedulable")
 
 

@@ -105,10 +105,12 @@ def _times(event: Event) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _place(event: Event) -> tuple[float, int]:
+def _place(event: Event) -> tuple[int, int]:
+    # The scheduler tells microseconds, the kubelet whole seconds: inside of one second only the
+    # order in which the API server had them is right.
     when = moment(event)
     version = text(part(event, "metadata", "resourceVersion"))
     return (
-        when.timestamp() if when is not None else 0.0,
+        int(when.timestamp()) if when is not None else 0,
         int(version) if version.isdecimal() else 0,
     )

@@ -50,7 +50,7 @@ def failure(view: PodView, events: Sequence[Event], now: datetime) -> str | None
             continue
         if reason in _OF_THE_CLAIM:
             return f"A volume for the lab cannot be made: {sentence(said)}"
-        return f"A volume of the lab cannot be mounted on {view.node}: {sentence(said)}"
+        return _not_mounted(said, view)
     return None
 
 
@@ -67,6 +67,14 @@ def hopeful(events: Sequence[Event]) -> str | None:
                 return "Your volume is still in use by an earlier lab; waiting until it is free."
             return "Waiting for the lab's volumes."
     return None
+
+
+def _not_mounted(said: str, view: PodView) -> str:
+    """The volume's name and the last line of what mounting it has said."""
+    named = re.match(r'\S+ failed for volume "(?P<name>[^"]+)" : (?P<why>.*)', said, re.S)
+    volume = f"The lab's volume {named['name']!r}" if named else "A volume of the lab"
+    why = (named["why"] if named else said).strip().splitlines()[-1].removeprefix("Output: ")
+    return f"{volume} cannot be mounted on {view.node}: {sentence(why)}"
 
 
 def _patience(said: str) -> float | None:
