@@ -1,9 +1,10 @@
 """Records pods and events of a real cluster in every situation that ``diagnosis`` must tell.
 
-``python -m tests.spawner.kubernetes.record_situations KUBECONFIG REGISTRY`` (the registry has
-``library/busybox``) makes each situation in a namespace of its own, waits until the cluster knows,
-and writes ``data/situations/<name>.json``. Names, addresses and times are made the same for every
-recording: a diff shows what Kubernetes says otherwise than before.
+``python -m tests.spawner.kubernetes.record_situations KUBECONFIG REGISTRY [NAME ...]``, on the
+machine of a cluster of ``make cluster`` (REGISTRY has ``library/busybox``, kwok simulates nodes),
+makes each situation in a namespace of its own, waits until the cluster knows, and writes
+``data/situations/<name>.json``. Names and addresses are made the same for every recording: a diff
+shows what Kubernetes says otherwise than before.
 """
 
 from __future__ import annotations
@@ -13,255 +14,161 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from tests.cluster.kube import Kube, Manifest, fresh_namespace
+from tests.cluster.kube import GROUPS, Kube, Manifest, fresh_namespace
+from tests.spawner.kubernetes.situations import (
+    NAME,
+    Known,
+    Situation,
+    of_containers,
+    of_images,
+    of_volumes,
+)
+from tests.spawner.kubernetes.situations_places import call_ready, of_ends, of_places
+from tests.spawner.kubernetes.unwilling_registry import unwilling_registry
 
 FOLDER = Path(__file__).parent / "data" / "situations"
-Known = Callable[[Manifest, list[Manifest]], bool]
+GROUPS["RuntimeClass"] = "apis/node.k8s.io/v1/runtimeclasses"
+OF_THE_CLUSTER = ("Node", "RuntimeClass")
+TIMES = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"
 
 
-def pod(registry: str, **changes: Any) -> Manifest:
-    """A lab's pod of busybox that sleeps, with changes to its spec and container."""
-    container: Manifest = {
-        "name": "notebook",
-        "image": f"{registry}/library/busybox:latest",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", "sleep 600"],
-        "resources": {"limits": {"cpu": "100m", "memory": "32Mi"}},
-        "ports": [{"containerPort": 8888, "name": "notebook-port"}],
-    }
-    container |= changes.pop("container", {})
-    spec: Manifest = {
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 1,
-        "automountServiceAccountToken": False,
-        "containers": [container],
-    }
-    spec |= changes
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": "jupyter-rachel",
-            "annotations": {"despejado.dev/image-title": "Weekly 2026_43"},
-        },
-        "spec": spec,
-    }
-
-
-def waiting(*reasons: str) -> Known:
-    def known(found: Manifest, events: list[Manifest]) -> bool:
-        status = found.get("status", {})
-        every = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-        return any(
-            (each.get("state", {}).get("waiting") or {}).get("reason") in reasons for each in every
-        )
-
-    return known
-
-
-def terminated(found: Manifest, events: list[Manifest]) -> bool:
-    status = found.get("status", {})
-    every = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-    return status.get("phase") == "Failed" and any("terminated" in each["state"] for each in every)
-
-
-def event(reason: str) -> Known:
-    return lambda found, events: any(each["reason"] == reason for each in events)
-
-
-def phase(name: str) -> Known:
-    return lambda found, events: found.get("status", {}).get("phase") == name
-
-
-def running(found: Manifest, events: list[Manifest]) -> bool:
-    """Running, and its events are there."""
-    return phase("Running")(found, events) and event("Started")(found, events)
-
-
-def situations(registry: str) -> dict[str, tuple[Manifest, Known]]:
-    """Name to the pod and to what the cluster must have noticed."""
-    missing = {"secretKeyRef": {"name": "not-there", "key": "token"}}
-    claim = {"persistentVolumeClaim": {"claimName": "not-there"}}
-    folder = {"hostPath": {"path": "/not/there", "type": "Directory"}}
-    eat = ["sh", "-c", "x=0123456789; while true; do x=$x$x; done"]
-    affinity = {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {
-                "nodeSelectorTerms": [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]
-            }
-        }
-    }
-    return {
-        "running": (pod(registry), running),
-        "image_not_found": (
-            pod(registry, container={"image": f"{registry}/no/such:w_2026_43"}),
-            waiting("ErrImagePull"),
-        ),
-        "image_backing_off": (
-            pod(registry, container={"image": f"{registry}/library/busybox:w_2026_43"}),
-            waiting("ImagePullBackOff"),
-        ),
-        "image_name": (
-            pod(registry, container={"image": "No Image"}),
-            waiting("InvalidImageName"),
-        ),
-        "image_never": (
-            pod(
-                registry,
-                container={"image": f"{registry}/never:1", "imagePullPolicy": "Never"},
-            ),
-            waiting("ErrImageNeverPull"),
-        ),
-        "registry_away": (
-            pod(registry, container={"image": "127.0.0.1:9/despejado/lab:w_2026_43"}),
-            waiting("ErrImagePull"),
-        ),
-        "command": (
-            pod(registry, container={"command": ["jupyterhub-singleuser"]}),
-            lambda found, events: (
-                terminated(found, events) or waiting("RunContainerError")(found, events)
-            ),
-        ),
-        "secret_missing": (
-            pod(registry, container={"env": [{"name": "TOKEN", "valueFrom": missing}]}),
-            waiting("CreateContainerConfigError"),
-        ),
-        "root_image": (
-            pod(registry, securityContext={"runAsNonRoot": True}),
-            waiting("CreateContainerConfigError"),
-        ),
-        "crashed": (
-            pod(registry, container={"command": ["sh", "-c", "echo no config >&2; exit 3"]}),
-            terminated,
-        ),
-        "crashed_with_words": (
-            pod(
-                registry,
-                container={
-                    "command": ["sh", "-c", "echo The port is taken > /dev/termination-log; exit 1"]
-                },
-            ),
-            terminated,
-        ),
-        "out_of_memory": (pod(registry, container={"command": eat}), terminated),
-        "crash_loop": (
-            pod(registry, restartPolicy="Always", container={"command": ["false"]}),
-            waiting("CrashLoopBackOff"),
-        ),
-        "init_failed": (
-            pod(
-                registry,
-                initContainers=[
-                    {
-                        "name": "prepare",
-                        "image": f"{registry}/library/busybox:latest",
-                        "imagePullPolicy": "IfNotPresent",
-                        "command": ["sh", "-c", "exit 2"],
-                    }
-                ],
-            ),
-            terminated,
-        ),
-        "selector": (pod(registry, nodeSelector={"disk": "fast"}), event("FailedScheduling")),
-        "affinity": (pod(registry, affinity=affinity), event("FailedScheduling")),
-        "too_big": (
-            pod(
-                registry,
-                container={"resources": {"requests": {"memory": "900Gi"}}},
-            ),
-            event("FailedScheduling"),
-        ),
-        "claim_missing": (
-            pod(registry, volumes=[{"name": "home", **claim}]),
-            event("FailedScheduling"),
-        ),
-        "folder_missing": (
-            pod(
-                registry,
-                volumes=[{"name": "home", **folder}],
-                container={"volumeMounts": [{"name": "home", "mountPath": "/home/rachel"}]},
-            ),
-            event("FailedMount"),
-        ),
-        "config_map_missing": (
-            pod(
-                registry,
-                volumes=[{"name": "files", "configMap": {"name": "not-there"}}],
-                container={"volumeMounts": [{"name": "files", "mountPath": "/etc/despejado"}]},
-            ),
-            event("FailedMount"),
-        ),
-        "home_gate": (
-            pod(registry, schedulingGates=[{"name": "despejado.dev/home"}]),
-            lambda found, events: (
-                found["status"].get("conditions", [{}])[0].get("reason") == "SchedulingGated"
-            ),
-        ),
-        "evicted": (
-            pod(
-                registry,
-                container={
-                    "command": ["sh", "-c", "dd if=/dev/zero of=/x bs=1M count=64; sleep 600"],
-                    "resources": {"limits": {"ephemeral-storage": "16Mi", "memory": "64Mi"}},
-                },
-            ),
-            lambda found, events: found["status"].get("reason") == "Evicted",
-        ),
-    }
-
-
-def record(kube: Kube, name: str, manifest: Manifest, known: Known) -> None:
-    with fresh_namespace(kube, "situation") as namespace:
-        manifest = copy.deepcopy(manifest)
+def record(kube: Kube, name: str, situation: Situation) -> None:
+    with fresh_namespace(kube, "situation") as namespace, made(kube, situation, namespace):
+        manifest = copy.deepcopy(situation.pod)
         manifest["metadata"]["namespace"] = namespace
         kube.create(manifest)
-        deadline = time.monotonic() + 120
-        while True:
-            found = kube.get("Pod", "jupyter-rachel", namespace)
-            assert found is not None
-            events = kube.list("Event", namespace)
-            if known(found, events):
-                break
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{name}: {json.dumps(found['status'])} {events}")
-            time.sleep(0.2)
+        if situation.first is not None and situation.then is not None:
+            look_until(kube, namespace, name, situation.first, situation.seconds)
+            situation.then(kube, namespace)
+        found, events = look_until(kube, namespace, name, situation.known, situation.seconds)
         # The events of what the pod says already may come a moment later.
         settled = time.monotonic() + 1.0
         while time.monotonic() < settled:
-            events = kube.list("Event", namespace)
+            events = lab_events(kube, namespace)
             time.sleep(0.2)
-        found = kube.get("Pod", "jupyter-rachel", namespace) or found
-    write(name, found, events)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(written(found, events))
 
 
-def write(name: str, found: Manifest, events: list[Manifest]) -> None:
-    document = {
-        "pod": found,
-        "events": sorted(events, key=lambda each: each["firstTimestamp"] or ""),
-    }
-    for each in (found, *events):
-        each["metadata"].pop("managedFields", None)
-    text = json.dumps(document, indent=1, sort_keys=True)
+@contextmanager
+def made(kube: Kube, situation: Situation, namespace: str) -> Iterator[None]:
+    """What the situation needs, and away with what outlives the namespace."""
+    try:
+        for each in situation.before:
+            wanted = copy.deepcopy(each)
+            if wanted["kind"] not in OF_THE_CLUSTER:
+                wanted["metadata"]["namespace"] = namespace
+            kube.create(wanted)
+            if wanted["kind"] == "Node":
+                if not wanted["metadata"]["annotations"]:
+                    call_ready(kube)
+                kube.wait("Node", wanted["metadata"]["name"], is_ready)
+            if wanted["kind"] == "Pod":
+                until(lambda: has_place(kube, "filler", namespace), "a place for the filler")
+        yield
+    finally:
+        for each in kube.list("Pod", namespace):
+            kube.patch(
+                "Pod", each["metadata"]["name"], {"metadata": {"finalizers": None}}, namespace
+            )
+        for each in situation.before:
+            if each["kind"] in OF_THE_CLUSTER:
+                for pod in kube.list("Pod", namespace):
+                    path = pod["metadata"]["name"]
+                    kube.delete("Pod", path, namespace, gracePeriodSeconds=0)
+                kube.delete(each["kind"], each["metadata"]["name"])
+
+
+def is_ready(found: Manifest | None) -> bool:
+    conditions = (found or {}).get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def has_place(kube: Kube, name: str, namespace: str) -> bool:
+    found = kube.get("Pod", name, namespace)
+    return found is not None and "nodeName" in found["spec"]
+
+
+def until(holds: object, what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {seconds:g} s for {what}")
+        time.sleep(0.1)
+
+
+def look_until(
+    kube: Kube, namespace: str, name: str, known: Known, seconds: float
+) -> tuple[Manifest, list[Manifest]]:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = kube.get("Pod", NAME, namespace)
+        assert found is not None, name
+        events = lab_events(kube, namespace)
+        if known(found, events):
+            return found, events
+        if time.monotonic() > deadline:
+            raise SystemExit(f"{name}: {json.dumps(found['status'])} {events}")
+        time.sleep(0.1)
+
+
+def lab_events(kube: Kube, namespace: str) -> list[Manifest]:
+    events = kube.list("Event", namespace)
+    return [each for each in events if each["involvedObject"]["name"] == NAME]
+
+
+def written(found: Manifest, events: list[Manifest]) -> str:
+    """The recording as text: one line for each part of the pod and for each event."""
+    events = sorted(events, key=lambda each: int(each["metadata"]["resourceVersion"]))
+    for place, each in enumerate(events, start=1):
+        each["metadata"] = {"resourceVersion": str(place), "name": f"{NAME}.{place}"}
+        each["involvedObject"] = {"name": NAME, "uid": found["metadata"]["uid"]}
+    events = [{key: value for key, value in each.items() if value} for each in events]
+    found["metadata"].pop("managedFields", None)
+    found["metadata"]["resourceVersion"] = "1"
+    lines = ['{"pod": {']
+    for key in ("metadata", "spec"):
+        lines.append(f'  "{key}": {json.dumps(found[key], sort_keys=True)},')
+    status = [
+        f'    "{key}": {json.dumps(value, sort_keys=True)}'
+        for key, value in sorted(found["status"].items())
+    ]
+    lines.append('  "status": {\n' + ",\n".join(status) + "}},")
+    told = [f"  {json.dumps(each, sort_keys=True)}" for each in events]
+    lines.append('"events": [\n' + ",\n".join(told) + "]}")
+    return plain("\n".join(lines) + "\n", found)
+
+
+def plain(text: str, found: Manifest) -> str:
+    """The same words for what is another name at each recording."""
     text = text.replace(found["metadata"]["uid"], "uid-of-the-pod")
     text = text.replace(found["metadata"]["namespace"], "labs")
-    text = re.sub(r'"(resourceVersion|uid)": "(?!uid-of)[^"]+"', r'"\1": "1"', text)
-    text = re.sub(r"jupyter-rachel\.[0-9a-f]{10,}", "jupyter-rachel.event", text)
     text = re.sub(r"containerd://[0-9a-f]{64}", "containerd://1", text)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(text + "\n")
+    text = re.sub(r'("(?:c|k)ontainerID": )"[^"]*"', r'\1"1"', text)
+    text = re.sub(r"127\.0\.0\.1:(?!9/|5000/)\d{4,5}", "registry.example.org", text)
+    return re.sub(r"127\.0\.0\.1:5000", "images.example.org", text)
 
 
 def main() -> None:
     kubeconfig, registry, *only = sys.argv[1:]
     kube = Kube(Path(kubeconfig))
-    for name, (manifest, known) in situations(registry).items():
-        if not only or name in only:
-            record(kube, name, manifest, known)
-            print(name, flush=True)
+    with unwilling_registry() as unwilling:
+        every = {
+            **of_images(registry, unwilling),
+            **of_containers(registry),
+            **of_volumes(registry),
+            **of_places(registry),
+            **of_ends(registry),
+        }
+        for name, situation in every.items():
+            if not only or name in only:
+                began = time.monotonic()
+                record(kube, name, situation)
+                print(f"{name} {time.monotonic() - began:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""What the hub's pages show of an error."""
+
+from __future__ import annotations
+
+import pytest
+from despejado_spawner.errors import HomeError, LabDied, LabFailed, OptionsError, SpawnerError
+from despejado_spawner.failures import spawn_failure
+from despejado_spawner.kubernetes.reasons import REASONS, failed
+
+
+def html_of(error: SpawnerError) -> str:
+    found: str = spawn_failure(error).message_html
+    return found
+
+
+def test_a_failed_lab_shows_what_to_do_and_hides_the_rest_behind_details() -> None:
+    error = failed("quota", "The quota <labs> is used up.", details=["22:01 Failed: a < b", "end"])
+    assert html_of(error) == (
+        "The quota &lt;labs&gt; is used up. "
+        f"<strong>{REASONS['quota'].advice}</strong>"
+        "<details><summary>Details</summary><pre>22:01 Failed: a &lt; b\nend</pre></details>"
+    )
+
+
+def test_without_details_there_is_nothing_to_open() -> None:
+    assert html_of(LabFailed("deleted", "Gone & away.")) == "Gone &amp; away."
+
+
+def test_the_message_without_html_has_the_advice_too() -> None:
+    failure = spawn_failure(failed("deleted", "The lab was deleted."))
+    assert failure.message == f"The lab was deleted. {REASONS['deleted'].advice}"
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_each_reason_has_its_code_and_status(reason: str) -> None:
+    failure = spawn_failure(failed(reason, "It did not start."))
+    assert failure.reason == reason
+    assert failure.status_code == REASONS[reason].status
+    assert 400 <= failure.status_code < 600
+
+
+def test_what_another_choice_helps_is_not_the_hub_s_trouble() -> None:
+    """JupyterHub 5 ends itself after some failures from 500 on."""
+    for reason in ("image_not_found", "quota", "out_of_memory", "crashed", "limit_range"):
+        assert REASONS[reason].status < 500
+
+
+def test_other_errors_keep_their_status() -> None:
+    assert spawn_failure(OptionsError("image", "unknown")).status_code == 400
+    assert spawn_failure(HomeError("not safe")).status_code == 500
+    assert "<pre>a\nb</pre>" in html_of(LabDied("It died.\nlog:", ["a", "b"]))
