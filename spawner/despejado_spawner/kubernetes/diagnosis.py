@@ -17,7 +17,7 @@ from despejado_spawner.kubernetes import containers, ends, pulls, scheduling, vo
 from despejado_spawner.kubernetes.names import HOME_GATE, TITLE_ANNOTATION
 from despejado_spawner.kubernetes.read import PodView, parse_time, text
 from despejado_spawner.kubernetes.reasons import failed
-from despejado_spawner.kubernetes.told import began, event_lines, in_order, newest
+from despejado_spawner.kubernetes.told import began, event_lines, newest, of_pod
 from despejado_spawner.progress import Phase
 
 Event = Mapping[str, Any]
@@ -81,9 +81,10 @@ Diagnosis = Waiting | Running | Failed | Ended
 def diagnose(
     pod: Mapping[str, Any], events: Iterable[Event], *, now: datetime, settings: Settings
 ) -> Diagnosis:
-    """Where the lab is. ``events`` are those of this very pod, ``now`` the time with its zone."""
+    """Where the lab is. ``events`` are those of the pod, or of its name: what tells of another pod
+    is left out. ``now`` is the time with its zone."""
     view = PodView(pod)
-    ordered = in_order(events)
+    ordered = of_pod(events, view.uid)
     over = ends.ended(view, ordered, settings.bigger_size)
     if over is not None:
         return Ended(_with_events(over, ordered))
@@ -92,27 +93,35 @@ def diagnose(
         return Running(view.ip, view.node, containers.machine_away(view))
     if view.gates:
         return _held(view, ordered)
+    failure = _failure(view, ordered, now, settings)
+    if failure is not None:
+        return Failed(_with_events(failure, ordered))
     if view.node is None:
         return _without_a_place(view, ordered, now, settings)
+    return _on_its_machine(view, ordered, settings)
+
+
+def _failure(
+    view: PodView, events: Sequence[Event], now: datetime, settings: Settings
+) -> LabFailed | None:
+    """Why the lab will not come, wherever it is; None while it may."""
     for container in view.containers():
         if container.kind == "waiting" and container.needed:
             failure = containers.stuck(
                 view,
                 container,
-                ordered,
+                events,
                 now=now,
                 image_patience=settings.image_retry_seconds,
                 bigger_size=settings.bigger_size,
             )
             if failure is not None:
-                return Failed(_with_events(failure, ordered))
-    lost = volumes.failure(view, ordered, now)
+                return failure
+    lost = volumes.failure(view, events, now)
     if lost is not None:
-        return Failed(_with_events(failed("volume", lost), ordered))
-    unmade = containers.no_sandbox(view, ordered)
-    if unmade is not None:
-        return Failed(_with_events(failed("container_config", unmade), ordered))
-    return _on_its_machine(view, ordered, settings)
+        return failed("volume", lost)
+    unmade = containers.no_sandbox(view, events)
+    return failed("container_config", unmade) if unmade is not None else None
 
 
 def _held(view: PodView, events: Sequence[Event]) -> Waiting:

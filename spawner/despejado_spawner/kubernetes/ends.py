@@ -132,11 +132,11 @@ def _without_a_container(view: PodView) -> LabFailed:
     said = sentence(view.message or view.reason or "no reason given")
     if not any(container.kind for container in view.containers()):
         # The node has the last word on a pod, and has said no before it made a container.
-        again = view.reason.startswith("OutOf")
-        advice = "Start it again; another lab was faster to take the place." if again else None
-        message = (
-            f"The machine {view.node} refused the lab: {said.removeprefix('Pod was rejected: ')}"
-        )
+        advice = "Start it again; if it happens again, tell the administrator."
+        if view.reason.startswith("OutOf"):
+            advice = "Start it again; another lab was faster to take the place."
+        why = said.removeprefix("Pod was rejected: ")
+        message = f"The machine {view.node} refused the lab: {why}"
         return failed("unschedulable", message, advice)
     return failed("crashed", f"The lab has failed: {said}")
 

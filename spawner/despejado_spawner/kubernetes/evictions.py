@@ -11,6 +11,7 @@ from despejado_spawner.kubernetes.words import memory_words, sentence
 
 _LOST = ("NodeLost", "NodeShutdown", "Terminated", "Shutdown")
 """Reasons of pods whose node is gone or goes down (kubelet's, node controller's)."""
+_LOST_DISRUPTION = ("DeletionByTaintManager", "DeletionByPodGC", "TerminationByKubelet")
 _POD_DISK = re.compile(r"total limit of containers (?P<limit>\S+)")
 _ONE_DISK = re.compile(r'exceeded its local ephemeral storage limit "(?P<limit>[^"]+)"')
 _FOLDER = re.compile(r'EmptyDir volume "(?P<name>[^"]+)" exceeds the limit "(?P<limit>[^"]+)"')
@@ -30,9 +31,13 @@ def disrupted(view: PodView, bigger_size: str | None) -> LabFailed | None:
     if why == "EvictionByEvictionAPI":
         message = f"The machine of your lab ({view.node}) is being emptied for maintenance."
         return failed("evicted", message, "Start it again; it will get another machine.")
-    if view.reason in _LOST or why:
+    if view.reason in _LOST or why in _LOST_DISRUPTION:
         message = f"The machine of your lab ({view.node}) does not answer or was shut down."
         return failed("node_lost", message)
+    if why:
+        said = text(condition.get("message")) or why
+        message = f"The cluster takes your lab away: {sentence(said)}"
+        return failed("evicted", message, "Start it again.")
     return None
 
 

@@ -18,7 +18,7 @@ from despejado_spawner.kubernetes.ends import ended
 from despejado_spawner.kubernetes.names import TITLE_ANNOTATION
 from despejado_spawner.kubernetes.read import PodView, parse_time
 from despejado_spawner.kubernetes.reasons import reason_of
-from despejado_spawner.kubernetes.told import event_lines, in_order, moment
+from despejado_spawner.kubernetes.told import event_lines, in_order, moment, of_pod
 from despejado_spawner.progress import Phase
 
 Event = Mapping[str, Any]
@@ -58,11 +58,11 @@ def explain_pod(
     settings: Settings | None = None,
 ) -> Explanation:
     """What a person who asks is told. Without a pod the events may be those of one that is gone."""
-    ordered = in_order(events)
-    lines = tuple(event_lines(ordered))[-LINES:]
     if pod is None:
-        return _gone(ordered, lines)
+        return _gone(in_order(events))
     view = PodView(pod)
+    ordered = of_pod(events, view.uid)
+    lines = tuple(event_lines(ordered))[-LINES:]
     found = diagnose(pod, ordered, now=now, settings=settings or Settings())
     if isinstance(found, Running):
         message = f"{_what(view)} runs on {found.node}, at the address {found.ip}."
@@ -100,7 +100,7 @@ def explain_pod(
     )
 
 
-def _gone(ordered: list[Event], lines: tuple[str, ...]) -> Explanation:
+def _gone(ordered: list[Event]) -> Explanation:
     if not ordered:
         return Explanation(
             "No lab",
@@ -112,7 +112,7 @@ def _gone(ordered: list[Event], lines: tuple[str, ...]) -> Explanation:
         "The cluster has no lab of this user any more.",
         since=moment(ordered[-1]),
         advice="Start one; the last events of the one that was there are below.",
-        lines=lines,
+        lines=tuple(event_lines(ordered))[-LINES:],
     )
 
 

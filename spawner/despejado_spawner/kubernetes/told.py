@@ -61,6 +61,11 @@ def in_order(events: Iterable[Event]) -> list[Event]:
     return sorted((each for each in events if isinstance(each, Mapping)), key=_place)
 
 
+def of_pod(events: Iterable[Event], uid: str) -> list[Event]:
+    """Events without those of an earlier pod of the same name, in order."""
+    return [each for each in in_order(events) if _may_be_of(each, uid)]
+
+
 def newest(events: Sequence[Event], *reasons: str) -> Event | None:
     """The last event with one of these reasons; ``events`` are in order."""
     return next((each for each in reversed(events) if each.get("reason") in reasons), None)
@@ -97,6 +102,14 @@ def event_lines(events: Iterable[Event]) -> list[str]:
         words = " ".join(text(event.get("message")).split())
         lines.append(f"{stamp}{text(event.get('reason'))}: {words}{often}")
     return lines
+
+
+def _may_be_of(event: Event, uid: str) -> bool:
+    involved = event.get("involvedObject")
+    if part(involved, "kind") not in (None, "", "Pod"):
+        return True  # a claim of the pod, say
+    other = text(part(involved, "uid"))
+    return not uid or not other or other == uid
 
 
 def _times(event: Event) -> int:

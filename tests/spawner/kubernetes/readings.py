@@ -46,16 +46,18 @@ def wordings(name: str) -> list[Json]:
     return found
 
 
-def after(events: list[Json], seconds: float) -> datetime:
-    """A moment after the last event."""
+def after(events: list[Json], seconds: float, pod: Json | None = None) -> datetime:
+    """A moment after the last event; without events after the pod was made, or after now."""
     times = [found for found in map(moment, events) if found is not None]
+    if pod is not None and not times:
+        times = [datetime.fromisoformat(pod["metadata"]["creationTimestamp"])]
     return max(times, default=datetime.now(UTC)) + timedelta(seconds=seconds)
 
 
 def look(name: str, seconds: float = 1.0, site: Settings = SITE) -> Diagnosis:
     """What a situation means."""
     pod, events = recorded(name)
-    return diagnose(pod, events, now=after(events, seconds), settings=site)
+    return diagnose(pod, events, now=after(events, seconds, pod), settings=site)
 
 
 def with_event(events: list[Json], reason: str, message: str, component: str = "") -> list[Json]:

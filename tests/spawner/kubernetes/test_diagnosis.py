@@ -267,3 +267,48 @@ def test_a_foreign_gate_is_told() -> None:
     found = diagnose(pod, events, now=after(events, 1), settings=SITE)
     assert isinstance(found, Waiting) and found.phase is Phase.QUEUED
     assert "kueue.x-k8s.io/admission" in found.message
+
+
+def test_events_of_an_earlier_pod_of_the_same_name_do_not_count() -> None:
+    pod, events = recorded("image_coming")
+    _, earlier = recorded("folder_missing")
+    for each in earlier:
+        each["involvedObject"] = {"kind": "Pod", "name": "jupyter-rachel", "uid": "another"}
+    now = after([*events, *earlier], 10)
+    found = diagnose(pod, [*earlier, *events], now=now, settings=SITE)
+    assert isinstance(found, Waiting) and found.message.startswith("Downloading")
+    assert not any("FailedMount" in line for line in found.details)
+
+
+def test_a_claim_that_cannot_be_made_counts_though_it_is_no_pod() -> None:
+    pod, events = recorded("claim_unbound")
+    events = with_event(events, "ProvisioningFailed", 'storageclass "fast" not found')
+    events[-1]["involvedObject"] = {"kind": "PersistentVolumeClaim", "uid": "of-the-claim"}
+    found = diagnose(pod, events, now=after(events, 10), settings=SITE)
+    assert isinstance(found, Failed) and found.failure.reason == "volume"
+
+
+@pytest.mark.parametrize(
+    ("disruption", "reason", "words"),
+    [
+        ("TerminationByKubelet", "node_lost", "shut down"),
+        ("DeletionByDeviceTaintManager", "evicted", "takes your lab away: A device is broken."),
+    ],
+)
+def test_other_ways_of_taking_a_lab_away_are_told(disruption: str, reason: str, words: str) -> None:
+    pod, events = recorded("drained")
+    for condition in pod["status"]["conditions"]:
+        if condition["type"] == "DisruptionTarget":
+            condition |= {"reason": disruption, "message": "A device is broken"}
+    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    assert isinstance(found, Ended) and found.failure.reason == reason
+    assert words in found.failure.message
+
+
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+def test_a_disruption_that_did_not_come_is_none(status: str) -> None:
+    pod, events = recorded("running")
+    pod["status"]["conditions"].append(
+        {"type": "DisruptionTarget", "status": status, "reason": "EvictionByEvictionAPI"}
+    )
+    assert isinstance(diagnose(pod, events, now=after(events, 1), settings=SITE), Running)

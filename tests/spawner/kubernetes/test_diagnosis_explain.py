@@ -17,7 +17,7 @@ def test_every_situation_is_explained(golden: Callable[[str, str], None]) -> Non
     lines = []
     for name in NAMES:
         pod, events = recorded(name)
-        found = explain_pod(pod, events, now=after(events, 130), settings=SITE)
+        found = explain_pod(pod, events, now=after(events, 130, pod), settings=SITE)
         lines += [name, f"  {found.title} ({found.reason or found.phase})", f"  {found.message}"]
         lines.append(f"  do: {found.advice}")
         assert len(found.lines) <= LINES + 5
