@@ -92,7 +92,7 @@ def _stands(layout: Layout, settings: Settings, control: Components) -> bool:
 
 
 def _write_configuration(layout: Layout, settings: Settings, built: Built) -> None:
-    """All files that the programs read; written again at each start, so that changes take effect."""
+    """All files that the programs read; written anew at each start, for changes to take effect."""
     for folder in (layout.root, layout.run, layout.records, layout.volumes, layout.cni_programs):
         folder.mkdir(parents=True, exist_ok=True)
     layout.root.chmod(0o755)

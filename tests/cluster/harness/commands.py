@@ -15,7 +15,7 @@ CHECKOUT = Path(__file__).parents[3]
 
 @dataclass(frozen=True)
 class Answer:
-    """How a component shows that it works: an address that says 200, a socket, or by being there."""
+    """How a component shows that it works: an address that says 200, a socket, or its life."""
 
     url: str = ""
     socket: str = ""

@@ -241,7 +241,7 @@ def provisioner(layout: Layout) -> str:
 
 def serving_names(settings: Settings) -> str:
     """subjectAltName of the API server's certificate."""
-    service = "kubernetes.default.svc.cluster.local".split(".")
+    service = ["kubernetes", "default", "svc", "cluster", "local"]
     names = ["localhost", *(".".join(service[:n]) for n in (1, 2, 3, 5))]
     addresses = ["127.0.0.1", settings.node_address, settings.api_service_address]
     return ",".join([f"DNS:{name}" for name in names] + [f"IP:{it}" for it in addresses])

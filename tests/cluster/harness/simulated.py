@@ -49,7 +49,7 @@ def add(api: Api, count: int, seconds: float = 30.0) -> list[str]:
 
 def remove(api: Api) -> list[str]:
     """Remove all simulated nodes and their pods; returns the names."""
-    items = [it for it in api.get("/api/v1/nodes", labelSelector="type=kwok")["items"]]
+    items = api.get("/api/v1/nodes", labelSelector="type=kwok")["items"]
     names = [str(it["metadata"]["name"]) for it in items]
     for name in names:
         pods = api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={name}")["items"]

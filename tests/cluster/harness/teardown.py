@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
@@ -134,7 +133,7 @@ def _remove_outside(layout: Layout, settings: Settings | None, sockets: list[Pat
         cached.unlink()
         cached.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
     for link in Path("/var/log/containers").glob("*"):
-        if link.is_symlink() and layout.pod_logs in Path(os.readlink(link)).parents:
+        if link.is_symlink() and layout.pod_logs in link.readlink().parents:
             link.unlink()
     if settings is not None:
         for folder in network.FOREIGN_FOLDERS:
