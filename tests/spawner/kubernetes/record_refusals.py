@@ -271,7 +271,8 @@ def made(kube: Kube, before: tuple[Manifest, ...], namespace: str) -> Iterator[N
             kube.delete(each["kind"], each["metadata"]["name"])
 
 
-def record(kube: Kube, name: str, attempt: Attempt) -> None:
+def answered(kube: Kube, name: str, attempt: Attempt) -> tuple[int, Manifest]:
+    """Status and body of the refusal, as if the namespace were called ``labs``."""
     with fresh_namespace(kube, "refusal", **attempt.labels) as namespace:
         manifest = copy.deepcopy(attempt.manifest)
         manifest["metadata"]["namespace"] = namespace
@@ -280,9 +281,14 @@ def record(kube: Kube, name: str, attempt: Attempt) -> None:
         with made(kube, attempt.before, namespace):
             answer = attempt.send(kube, namespace, manifest)
     assert answer.is_error, f"{name}: {answer.text}"
-    text = json.dumps({"status": answer.status_code, "body": answer.json()}, indent=1)
+    return answer.status_code, json.loads(answer.text.replace(namespace, "labs"))
+
+
+def record(kube: Kube, name: str, attempt: Attempt) -> None:
+    status, body = answered(kube, name, attempt)
+    text = json.dumps({"status": status, "body": body}, indent=1)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(text.replace(namespace, "labs") + "\n")
+    (FOLDER / f"{name}.json").write_text(f"{text}\n")
 
 
 def main() -> None:
