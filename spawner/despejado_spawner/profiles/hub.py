@@ -131,7 +131,7 @@ class TypedProfiles(_KubeSpawner):
             raise spawn_failure(error) from None
         except SpawnerError as error:
             raise spawn_failure(error) from None
-        # Options of a refused start are not what a later refusal should go back to.
+        # The same options at the next start are no change that would be noted.
         self._previous_options = self.user_options
         if self.apply_user_options:
             await super()._run_apply_user_options(self._options_of_the_site(profiles))

@@ -90,6 +90,8 @@ def offered_part(saved: object, profiles: Sequence[Profile]) -> dict[str, Any]:
                 # is asked for by the form.
                 return {} if error.field == PROFILE else options
             del options[error.field]
+        except ProfileListError:
+            return {}  # said to those who start it; the form is for all profiles
         else:
             return options
     return {}
