@@ -26,6 +26,7 @@ from despejado_spawner.lab_options import LabOptions
 from despejado_spawner.lab_watches import LabWatch
 
 _STATE = "despejado"
+_PROCESS_BEGAN = datetime.now(UTC)
 
 
 class LabLife(LabOptions):
@@ -34,6 +35,8 @@ class LabLife(LabOptions):
     # One dictionary of our own: with KubeSpawner's, a hub that has both kinds of spawner would
     # hand each the other's watches.
     reflectors: dict[Any, Any] = {}  # noqa: RUF012
+    _swept: set[str] = set()  # noqa: RUF012
+    _sweeping: asyncio.Future[None] | None = None
 
     _started = False
     _last_end: dict[str, Any] | None = None
@@ -51,6 +54,18 @@ class LabLife(LabOptions):
             self.event_reflector.follow_pods(self.pod_reflector)
         else:
             await self._start_watching_pods()
+        if self.namespace not in self._swept:
+            self._swept.add(self.namespace)
+            self._sweeping = asyncio.ensure_future(self._sweep())
+
+    async def _sweep(self) -> None:
+        """Remove what a hub that died had made for labs that never came."""
+        try:
+            for what in await self.lab_api(Deadline.after(60)).sweep(_PROCESS_BEGAN):
+                self.log.info("Removed what was left of a start: %s", what)
+        except SpawnerError as error:
+            self._swept.discard(self.namespace)  # the next start tries again
+            self.log.warning("What earlier hubs left was not removed: %s", error)
 
     async def _start_reflector(
         self, kind: str, reflector_class: Any, replace: bool = False, **kwargs: Any

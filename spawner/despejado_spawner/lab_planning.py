@@ -22,7 +22,7 @@ from despejado_spawner.kubernetes.adopted import (
     adopted_pod,
 )
 from despejado_spawner.kubernetes.api import LabApi
-from despejado_spawner.kubernetes.build import build_lab
+from despejado_spawner.kubernetes.build import build_lab, plan_warnings
 from despejado_spawner.kubernetes.create import ensure_claim
 from despejado_spawner.kubernetes.deadline import Deadline
 from despejado_spawner.kubernetes.homes import home_job, known_request
@@ -92,9 +92,10 @@ class LabPlanning(LabOptions):
         base: V1Pod = await super().get_pod_manifest()
         if not self.has_menu:
             return base
-        self._objects = build_lab(
-            plan_pod(await self._start_facts(as_manifest(base)), self._site_facts())
-        )
+        plan = plan_pod(await self._start_facts(as_manifest(base)), self._site_facts())
+        for warning in plan_warnings(plan):
+            self.log.warning("Lab of %s: %s", self._log_name, warning)
+        self._objects = build_lab(plan)
         return as_pod(self._objects.pod)
 
     async def lab_identity(self) -> Identity:

@@ -23,6 +23,7 @@ from despejado_spawner.kubernetes.follow import Start, first_to_fail
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.names import DIGEST_ANNOTATION, START_LABEL, TAG_ANNOTATION
 from despejado_spawner.kubernetes.reach import answers
+from despejado_spawner.kubernetes.watch import NotWatching
 from despejado_spawner.lab_home import HomeKeeper
 from despejado_spawner.lab_life import LabLife
 from despejado_spawner.lab_planning import LabPlanning, Planned
@@ -149,13 +150,33 @@ class LabSpawner(LabLife, LabPlanning):
         """None while the lab runs or starts, else how it ended."""
         if self._starting:
             return None
-        await self.watch_namespace()
+        if not await self._can_see():
+            return None
         pod = self.current_pod()
         if pod is not None and self._check_pending and self.unfinished(pod):
             failure = await self._take_over(pod)
             if failure is not None:
                 return 1
         return await self.poll_pod()
+
+    async def _can_see(self) -> bool:
+        """Whether the watches tell what is there.
+
+        A cluster that cannot be asked says nothing of a lab: JupyterHub would remove each that is
+        called gone. A hub that has just started waits, as it does not know any of its labs yet.
+        """
+        while True:
+            try:
+                await self.watch_namespace()
+            except NotWatching as error:
+                self.log.warning("Nothing is known of the lab of %s: %s", self._log_name, error)
+                if not self._check_pending:
+                    return False
+            except SpawnerError as error:
+                self.log.warning("Nothing is known of the lab of %s: %s", self._log_name, error)
+                return False
+            else:
+                return True
 
     async def _take_over(self, pod: Manifest) -> Exception | None:
         """Go on with the start that an earlier hub began.
