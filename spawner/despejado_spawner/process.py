@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -77,7 +77,8 @@ def lab_files(plan: LabPlan, variables: dict[str, str]) -> Iterator[LabFile]:
         if not _FILE_NAME.fullmatch(name) or name == "netrc":
             raise ValueError(f"{name!r} cannot name a secret file of a lab")
         yield LabFile(runtime / "secrets" / name, value, SECRET_MODE, secret=True)
-    yield LabFile(runtime / "secrets" / "netrc", netrc(plan), SECRET_MODE, secret=True)
+    text = netrc(plan.secrets.get("token", ""), plan.discovery)
+    yield LabFile(runtime / "secrets" / "netrc", text, SECRET_MODE, secret=True)
     secret = set(plan.hub_environment)
     for name, value in sorted(variables.items()):
         # What the hub hands over holds the server's own token: that stays in the process.
@@ -140,18 +141,17 @@ def kernel_spec(plan: LabPlan) -> dict[str, Any]:
     }
 
 
-def netrc(plan: LabPlan) -> str:
+def netrc(token: str, discovery: Mapping[str, Any]) -> str:
     """The data token for the hosts of the data services, for stock HTTP clients.
 
     netrc knows hosts only. The hub's own address is under another host name (127.0.0.1 where
     data services are under localhost), so that the data token is not sent to it.
     """
-    token = plan.secrets.get("token")
     if not token:
         return ""
     urls = [
         service["url"]
-        for dataset in plan.discovery.get("datasets", {}).values()
+        for dataset in discovery.get("datasets", {}).values()
         for service in dataset.get("services", {}).values()
         if service.get("url")
     ]

@@ -12,14 +12,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from despejado_spawner.kubernetes.models import Manifest, PlanError, PodPlan
-from despejado_spawner.kubernetes.names import LAB_LABEL, MANAGED_BY, START_LABEL, object_name
+from despejado_spawner.kubernetes.names import MANAGED_BY, lab_labels, object_name
 from despejado_spawner.models import LabFile
-from despejado_spawner.process import lab_files
+from despejado_spawner.process import lab_files, netrc
 
 HUB_TOKEN = "hub-token"  # noqa: S105 (the name of a key)
 """The key of the Secret that holds the server's own token."""
+NETRC = "netrc"
+"""The key of the file that is made of the data token."""
 TOKEN_VARIABLES = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 """Variables of JupyterHub that are secrets; in no manifest in clear."""
 NUBLADO = "/etc/nublado"
@@ -49,7 +52,7 @@ def dependent_metadata(plan: PodPlan) -> Manifest:
     return {
         "name": object_name(plan.pod_name, plan.start_id),
         "namespace": plan.namespace,
-        "labels": {LAB_LABEL: plan.pod_name, START_LABEL: plan.start_id, key: value},
+        "labels": lab_labels(plan.pod_name, plan.start_id) | {key: value},
     }
 
 
@@ -93,6 +96,23 @@ def secret_values(plan: PodPlan) -> dict[str, str]:
     values = {file.path.name: file.content for file in _files(plan, {}) if file.secret}
     token = hub_token(plan)
     return values if token is None else values | {HUB_TOKEN: token}
+
+
+def renewed_values(secrets: Mapping[str, str], discovery: Mapping[str, Any]) -> dict[str, str]:
+    """New values for the Secret of a running lab: those given, and what is made of the token.
+
+    Raises
+    ------
+    PlanError
+        For a name that the platform keeps to itself.
+    """
+    for name in (HUB_TOKEN, NETRC):
+        if name in secrets:
+            raise PlanError(f"A secret of the lab cannot be called {name!r}. Rename it.")
+    values = dict(secrets)
+    if "token" in values:
+        values[NETRC] = netrc(values["token"], discovery)
+    return values
 
 
 def hub_token(plan: PodPlan) -> str | None:

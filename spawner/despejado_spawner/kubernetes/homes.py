@@ -14,10 +14,9 @@ from despejado_spawner.homes import HomeReport
 from despejado_spawner.kubernetes.models import HomeProvisioner, Manifest, PlanError, PodPlan
 from despejado_spawner.kubernetes.names import (
     HOME_ANNOTATION,
-    LAB_LABEL,
     MANAGED_BY,
-    START_LABEL,
     home_job_name,
+    lab_labels,
 )
 from despejado_spawner.kubernetes.settings import HomeSettings, Layout
 
@@ -106,7 +105,7 @@ def home_job(
     not; nothing of the user runs in it.
     """
     key, value = MANAGED_BY
-    labels = {LAB_LABEL: pod_name, START_LABEL: start_id, key: value}
+    labels = lab_labels(pod_name, start_id) | {key: value}
     pod_spec: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+
 DOMAIN = "despejado.dev"
 
 LAB_LABEL = f"{DOMAIN}/lab"
-"""On every object of a lab: the name of its pod."""
+"""On every object of a lab: the name of its pod (see :func:`lab_labels`)."""
 START_LABEL = f"{DOMAIN}/start"
 """On every object of a lab: the id of the start that made it."""
 MANAGED_BY = ("app.kubernetes.io/managed-by", "despejado")
@@ -28,7 +30,20 @@ PORT_NAME = "notebook-port"
 
 def object_name(pod_name: str, start_id: str) -> str:
     """The name of a lab's Secret, ConfigMap and NetworkPolicy: at most 253 characters."""
-    return f"{pod_name[: 253 - len(start_id) - 1]}-{start_id}"
+    return f"{pod_name[: 253 - len(start_id) - 1].rstrip('-.')}-{start_id}"
+
+
+def lab_labels(pod_name: str, start_id: str) -> dict[str, str]:
+    """The labels of every object of a start.
+
+    A label holds 63 characters and a pod's name up to 253, which a site's template may use: the
+    name of such a pod is cut and keeps a part of its SHA-256.
+    """
+    value = pod_name
+    if len(value) > 63:
+        digest = hashlib.sha256(pod_name.encode()).hexdigest()[:12]
+        value = f"{pod_name[:50].rstrip('-._')}-{digest}"
+    return {LAB_LABEL: value, START_LABEL: start_id}
 
 
 def home_job_name(pod_name: str, start_id: str) -> str:

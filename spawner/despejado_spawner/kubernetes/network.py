@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from despejado_spawner.kubernetes.models import Manifest, NetworkRules
-from despejado_spawner.kubernetes.names import LAB_LABEL, MANAGED_BY, START_LABEL, object_name
+from despejado_spawner.kubernetes.names import MANAGED_BY, lab_labels, object_name
 from despejado_spawner.kubernetes.settings import SettingsError
 
 HUB_PORT = 8081
@@ -143,7 +143,7 @@ def lab_network_policy(
 ) -> Manifest:
     """The NetworkPolicy of one lab: what its rules do not allow is refused, in both directions."""
     key, value = MANAGED_BY
-    own = {LAB_LABEL: pod_name, START_LABEL: start_id}
+    own = lab_labels(pod_name, start_id)
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

@@ -21,12 +21,11 @@ from despejado_spawner.kubernetes.names import (
     DIGEST_ANNOTATION,
     HOME_ANNOTATION,
     HOME_GATE,
-    LAB_LABEL,
     MANAGED_BY,
     SIZE_ANNOTATION,
-    START_LABEL,
     TAG_ANNOTATION,
     TITLE_ANNOTATION,
+    lab_labels,
     object_name,
 )
 from despejado_spawner.kubernetes.security import restrict, run_as
@@ -124,10 +123,7 @@ def _metadata(pod: Manifest, plan: PodPlan) -> None:
     labels = metadata.get("labels") or {}
     # KubeSpawner calls its pods managed by itself, and sites select by that.
     metadata["labels"] = (
-        {key: value}
-        | labels
-        | dict(plan.labels)
-        | {LAB_LABEL: plan.pod_name, START_LABEL: plan.start_id}
+        {key: value} | labels | dict(plan.labels) | lab_labels(plan.pod_name, plan.start_id)
     )
     notes = {
         TAG_ANNOTATION: lab.image.tag,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from despejado_spawner.kubernetes.build import build_lab
+from despejado_spawner.kubernetes.files import renewed_values
 from despejado_spawner.kubernetes.models import ClaimMount, LabObjects, Manifest, PlanError, PodPlan
 from despejado_spawner.kubernetes.names import CONTAINER, HOME_GATE
 from despejado_spawner.kubernetes.pod import cpu_quantity, escape
@@ -90,6 +91,21 @@ async def test_a_secret_with_an_impossible_name_is_refused(name: str) -> None:
     plan = replace(await plain(), lab=lab_plan(secrets={name: "x"}))
     with pytest.raises(PlanError, match=name.replace(".", r"\.")):
         build_lab(plan)
+
+
+async def test_a_renewed_token_is_renewed_in_every_file_made_of_it() -> None:
+    plan = await plain()
+    renewed = renewed_values({"token": "newer"}, plan.lab.discovery)
+    later = secret_data(build_lab(replace(plan, lab=lab_plan(secrets={"token": "newer"}))))
+    assert secret_data(build_lab(plan)) | renewed == later
+    assert "newer" in renewed["netrc"]
+    assert renewed_values({"key": "x"}, plan.lab.discovery) == {"key": "x"}
+
+
+@pytest.mark.parametrize("name", ["hub-token", "netrc"])
+def test_what_the_platform_makes_is_not_renewed_by_a_site(name: str) -> None:
+    with pytest.raises(PlanError, match=name):
+        renewed_values({name: "x"}, {})
 
 
 async def test_a_variable_that_no_file_can_be_called_after_is_refused() -> None:
@@ -225,6 +241,21 @@ async def test_kubespawner_s_name_and_labels_stay() -> None:
     assert metadata["name"] == plan.base["metadata"]["name"]
     assert plan.base["metadata"]["labels"].items() <= metadata["labels"].items()
     assert metadata["labels"]["cost-centre"] == "stars"
+
+
+async def test_a_long_pod_name_is_told_apart_in_labels_that_hold_less() -> None:
+    seen = set()
+    for server in ("first", "second"):
+        name = f"{'x' * 80}-{server}"
+        objects = build_lab(replace(await observatory(), pod_name=name))
+        assert objects.network_policy is not None and objects.home_job is not None
+        selector = objects.network_policy["spec"]["podSelector"]["matchLabels"]
+        for labelled in (*objects.dependents, objects.pod, objects.home_job):
+            assert selector.items() <= labelled["metadata"]["labels"].items()
+        assert len(selector["despejado.dev/lab"]) <= 63
+        assert len(objects.home_job["metadata"]["name"]) <= 63
+        seen.add(selector["despejado.dev/lab"])
+    assert len(seen) == 2
 
 
 async def test_a_site_s_pod_without_the_lab_s_container_is_refused() -> None:
