@@ -16,10 +16,15 @@ from despejado_spawner.kubernetes.words import memory_words, sentence
 Event = Mapping[str, Any]
 
 _MISSING = re.compile(
-    r"executable file not found|no such file or directory|not a directory|permission denied|"
-    r"exec format error|is a directory"
+    r"executable file \S* ?not found|no such file or directory|not a directory|permission denied|"
+    r"exec format error|is a directory",
+    re.I,
 )
-_TRIED_AGAIN = re.compile(r"context deadline exceeded|is reserved for|timed? ?out|already in use")
+_MOUNTING = re.compile(r"error mounting|mount callback|to rootfs at")
+"""Not the command, but what is mounted around it."""
+_TRIED_AGAIN = re.compile(
+    r"context deadline exceeded|is reserved|timed? ?out|timing out|already in use"
+)
 _KILLED, _STOPPED = 137, 143
 _SIGNALS = {
     132: "exit code 132: its machine's processor lacks an instruction that it uses",
@@ -59,12 +64,12 @@ def not_startable(said: str) -> LabFailed | None:
     if not said.strip() or _TRIED_AGAIN.search(said):
         return None
     short = said.strip().splitlines()[-1]
-    program = re.search(r'exec: \\?"(?P<program>[^"\\]+)\\?": (?P<why>[^:]+)', said)
+    program = re.search(r'exec: \\?"(?P<program>[^"\\]+)\\?": (stat [^:]+: )?(?P<why>[^:]+)', said)
     if program:
         why = program["why"].strip()
         message = f"The image cannot start a lab: {program['program']}: {why}."
         return failed("command", message)
-    if _MISSING.search(said):
+    if _MISSING.search(said) and not _MOUNTING.search(said):
         return failed("command", f"The image cannot start a lab: {sentence(short)}")
     message = f"The lab's container cannot start: {sentence(short)}"
     return failed("container_config", message)

@@ -50,7 +50,7 @@ _UNREACHABLE = re.compile(
 )
 _ANSWERED = re.compile(r"manifest unknown|name unknown|: not found\b|unauthorized", re.I)
 """A registry's own no, beside whatever else stands in the words."""
-_SHORT_NAME = re.compile(r"short.?name (mode is enforcing|resolution)", re.I)
+_SHORT_NAME = re.compile(r'short.?name (mode is enforcing|"[^"]*" did not resolve)', re.I)
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _WAITS = re.compile(r"pull QPS exceeded", re.I)
 _TROUBLES = (

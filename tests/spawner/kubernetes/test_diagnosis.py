@@ -203,6 +203,14 @@ def test_a_health_check_that_killed_the_lab_is_told() -> None:
     assert isinstance(found, Ended) and "health check" in found.failure.message
 
 
+@pytest.mark.parametrize("name", ["out_of_memory", "crashed"])
+def test_what_a_container_ended_with_counts_more_than_that_it_was_killed(name: str) -> None:
+    pod, events = recorded(name)
+    events = with_event(events, "FailedPostStartHook", "PostStartHook failed")
+    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    assert isinstance(found, Ended) and found.failure.reason == name
+
+
 def test_the_size_of_a_download_is_told_where_it_is_known() -> None:
     found = look("image_coming", site=Settings(image_bytes=1_230_000_000))
     assert isinstance(found, Waiting)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from despejado_spawner.kubernetes.autoscaling import last_word
-from despejado_spawner.kubernetes.diagnosis import Failed, Settings, Waiting, diagnose
+from despejado_spawner.kubernetes.diagnosis import Ended, Failed, Settings, Waiting, diagnose
 
 from tests.spawner.kubernetes.readings import SITE, after, recorded, with_event, wordings
 
@@ -23,7 +23,8 @@ def ids(wording: Json) -> str:
 def test_registries_say_no_in_many_ways(wording: Json) -> None:
     pod, events = recorded("image_not_found")
     status = pod["status"]["containerStatuses"][0]
-    status["state"]["waiting"]["message"] = wording["said"]
+    reason = wording.get("reason", "ErrImagePull")
+    status["state"]["waiting"] = {"reason": reason, "message": wording["said"]}
     for event in events:
         event["message"] = event["message"].partition(": ")[0]
     found = diagnose(pod, events, now=after(events, 1), settings=SITE)
@@ -84,6 +85,28 @@ def test_volumes_that_heal_are_waited_for(wording: Json) -> None:
         assert isinstance(at(limit - 1), Waiting)
         found = at(limit + 0.1)
         assert isinstance(found, Failed) and found.failure.reason == "volume", found
+
+
+@pytest.mark.parametrize("wording", wordings("commands"), ids=ids)
+def test_runtimes_say_why_a_container_cannot_start(wording: Json) -> None:
+    pod, events = recorded("image_not_found")
+    status = pod["status"]["containerStatuses"][0]
+    status["state"]["waiting"] = {"reason": "CreateContainerError", "message": wording["said"]}
+    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    if wording["means"] == "waiting":
+        assert isinstance(found, Waiting), found
+    else:
+        assert isinstance(found, Failed), found
+        assert found.failure.reason == wording["means"]
+        assert wording["words"] in found.failure.message
+    # The same, of a container that has come as far as to end
+    pod, events = recorded("command")
+    terminated = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    terminated |= {"reason": "StartError", "message": wording["said"]}
+    ended = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    assert isinstance(ended, Ended), ended
+    expected = "crashed" if wording["means"] == "waiting" else wording["means"]
+    assert ended.failure.reason == expected
 
 
 def scaled(name: str, reason: str, message: str, site: Settings = SITE) -> Any:
