@@ -25,6 +25,7 @@ from traitlets import (
 from despejado_spawner.history import StartHistory
 from despejado_spawner.identity_files import FIRST_USER_ID
 from despejado_spawner.kubernetes.images import ConfiguredImages
+from despejado_spawner.kubernetes.network import parse_network_config
 from despejado_spawner.kubernetes.settings import SettingsError, parse_homes, parse_mount
 from despejado_spawner.menus import parse_sizes
 from despejado_spawner.units import parse_memory
@@ -295,6 +296,12 @@ class LabTraits(KubeSpawner):
     def _valid_homes(self, proposal: Any) -> Any:
         if proposal.value:
             _checked("homes", parse_homes, proposal.value)
+        return proposal.value
+
+    @validate("network")
+    def _valid_network(self, proposal: Any) -> Any:
+        if proposal.value:
+            _checked("network", parse_network_config, proposal.value)
         return proposal.value
 
     @validate("lab_mounts")

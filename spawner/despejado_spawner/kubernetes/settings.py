@@ -84,7 +84,7 @@ def parse_mount(value: Mapping[str, Any]) -> ClaimMount:
 def _provisioner(value: object) -> HomeProvisioner:
     if not isinstance(value, Mapping):
         raise SettingsError("provisioner must be a mapping: namespace, claim, image.")
-    _only("provisioner", value, ("namespace", "claim", "image", "timeout"))
+    _only("provisioner", value, ("namespace", "claim", "image", "timeout", "pull_secrets"))
     missing = [key for key in ("namespace", "claim", "image") if not value.get(key)]
     if missing:
         raise SettingsError(f"provisioner needs {missing[0]}.")
@@ -93,6 +93,7 @@ def _provisioner(value: object) -> HomeProvisioner:
         claim=_text("claim", value["claim"]),
         image=_text("image", value["image"]),
         timeout=float(value.get("timeout", 60.0)),
+        pull_secrets=tuple(value.get("pull_secrets", ())),
     )
 
 
