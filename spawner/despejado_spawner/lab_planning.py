@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyterhub.utils import exponential_backoff, maybe_future
@@ -29,6 +28,7 @@ from despejado_spawner.kubernetes.homes import home_job, known_request
 from despejado_spawner.kubernetes.images import offered
 from despejado_spawner.kubernetes.manifests import as_manifest, as_pod
 from despejado_spawner.kubernetes.models import ClaimMount, LabObjects, Manifest, NetworkRules
+from despejado_spawner.kubernetes.names import START_LABEL
 from despejado_spawner.kubernetes.network import lab_network_policy, parse_network
 from despejado_spawner.kubernetes.planning import SiteFacts, StartFacts, plan_pod
 from despejado_spawner.kubernetes.quick_start import quicken
@@ -192,9 +192,17 @@ class LabPlanning(LabOptions):
                 "home",
                 "The lab waits for its home folder, and this hub has no provisioner any more.",
             )
-        # Another name than the first one's: that one may be on its way out.
-        request, again = known_request(pod), token_hex(4)
-        return home_job(request, homes.provisioner, self.pod_name, again)
+        # By the start's own id: a job that the hub before has made is found, and goes in the end.
+        start_id = pod["metadata"]["labels"][START_LABEL]
+        return home_job(known_request(pod), homes.provisioner, self.pod_name, start_id)
+
+    @property
+    def job_namespace(self) -> str | None:
+        """Where the jobs that make homes run; None where there are none."""
+        homes = self.home_settings()
+        if homes is None or homes.provisioner is None:
+            return None
+        return homes.provisioner.namespace
 
     def network_rules(self) -> NetworkRules | None:
         """The site's `network`, as rules of a policy."""

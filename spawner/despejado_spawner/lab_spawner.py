@@ -140,7 +140,7 @@ class LabSpawner(LabLife, LabPlanning):
         """Remove what this start has made, whatever it was; the next one begins from nothing."""
         api = self.lab_api(Deadline.after(self.k8s_api_request_retry_timeout))
         try:
-            await api.remove_start(start_id)
+            await api.remove_start(start_id, self.job_namespace)
         except SpawnerError as error:
             self.log.warning("Left of the start %s of %s: %s", start_id, self._log_name, error)
 
