@@ -45,6 +45,14 @@ class LabLife(LabOptions):
     _ending: asyncio.Future[Any] | None = None
     _renewing: asyncio.Task[None] | None = None
 
+    @property
+    def last_end(self) -> Mapping[str, Any] | None:
+        """Why the last lab is not there any more: reason, message, advice, when, bigger_size.
+
+        None after a stop that somebody asked for, and since the next start.
+        """
+        return self._last_end
+
     # Watches
 
     async def watch_namespace(self) -> None:

@@ -40,6 +40,9 @@ class LabSpawner(LabLife, LabPlanning):
     (`images` or `image_repository`) options are typed and labs get the platform's files.
     """
 
+    phases = tuple(phase.value for phase in POD_SCALE)
+    """The phases of a start in their order, for the hub's pages."""
+
     _progress: SpawnProgress | None = None
     _starting = False
 

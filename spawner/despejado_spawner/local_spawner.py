@@ -52,7 +52,7 @@ from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.own_identity import enforceable, own_identity
 from despejado_spawner.process import build_process
-from despejado_spawner.progress import Phase, SpawnProgress
+from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
 from despejado_spawner.slugs import folder_name
 
 _GRACE_AT_FAILURE = 2.0
@@ -165,6 +165,9 @@ class LocalLabSpawner(TypedOptions, Spawner):
         ``token`` is the data token. Set by a pre-spawn hook; not configurable.
         """
     )
+
+    phases = tuple(phase.value for phase in PROCESS_SCALE)
+    """The phases of a start in their order, for the hub's pages."""
 
     _record: LabRecord | None = None
     _process: Popen[bytes] | None = None

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -57,6 +57,7 @@ class Start:
     seen: bool = False
     phase: Phase = Phase.QUEUED
     since: float = 0.0
+    told: set[str] = field(default_factory=set)
 
     async def until_running(self) -> Running:
         """Wait until the lab's container runs, telling each phase.
@@ -103,12 +104,14 @@ class Start:
     def _tell(self, waiting: Waiting) -> None:
         node = waiting.node
         self._enter(waiting.phase, node)
+        news = [line for line in waiting.details if line not in self.told]
+        self.told.update(news)
         self.progress.tell(
             waiting.phase,
             waiting.message,
             fraction=waiting.fraction or 0.0,
             expected_seconds=self.history.expected(*self._keys(waiting.phase, node)),
-            details=waiting.details,
+            details=news,
         )
 
     def _enter(self, phase: Phase, node: str | None) -> None:

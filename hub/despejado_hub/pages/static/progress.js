@@ -53,7 +53,27 @@
     bar.firstElementChild.style.width = `${percent}%`;
   }
 
+  function writeDetails(line, details) {
+    let list = line.querySelector("ul");
+    if (!list) {
+      list = document.createElement("ul");
+      list.className = "despejado-help";
+      line.append(list);
+    }
+    for (const detail of details) {
+      const item = document.createElement("li");
+      item.textContent = detail;
+      list.append(item);
+    }
+  }
+
   function write(event) {
+    const last = log.lastElementChild;
+    if (event.details && last && last.dataset.message === event.message) {
+      // More of what the system said about the same step.
+      writeDetails(last, event.details);
+      return event.message;
+    }
     const line = document.createElement("li");
     const stamp = document.createElement("time");
     stamp.textContent = new Date().toLocaleTimeString();
@@ -62,6 +82,8 @@
     if (event.html_message) text.innerHTML = event.html_message;
     else text.textContent = event.message || "";
     line.append(text);
+    line.dataset.message = event.message || "";
+    if (event.details) writeDetails(line, event.details);
     log.append(line);
     return text.textContent;
   }
