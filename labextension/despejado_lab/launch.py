@@ -1,28 +1,31 @@
 """``despejado-lab-server``: JupyterHub's single-user server, quickly.
 
 Runs as the lab's user with the environment of docs/developers.md, "A lab". Copies a pod's secrets,
-listens where a hub may ask early, prepares the home, imports JupyterHub's own server without the
-hub (``launch_imports``), configures it for a lab, and says on the descriptor in
-``DESPEJADO_READY_FD``, if there is one, when it answers.
+listens where a hub may ask early, prepares scratch space and the home, imports JupyterHub's own
+server without the hub (``launch_imports``), configures it for a lab, and says on the descriptor in
+``DESPEJADO_READY_FD``, if there is one, when it answers. What keeps it from answering is left for
+the cluster to find (``launch_end``).
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from despejado_lab.launch_end import Ending, LaunchError
 from despejado_lab.launch_home import prepare_home
 from despejado_lab.launch_imports import lean_imports
+from despejado_lab.launch_scratch import prepare_scratch
 from despejado_lab.launch_secrets import keep_secrets, prepare_secrets
-from despejado_lab.launch_socket import PortTaken, early_socket, hand_over
+from despejado_lab.launch_socket import early_socket, hand_over
 
 READY_VARIABLE = "DESPEJADO_READY_FD"
 KERNEL_NAME = "python3"
-TERMINATION_LOG = "/dev/termination-log"
-"""Where Kubernetes takes from what a pod says of its end."""
 
 
 def lab_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -81,14 +84,20 @@ def say_ready(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def say_why(text: str) -> None:
-    """Let the cluster know why the lab did not start, for the hub's pages."""
-    try:
-        descriptor = os.open(TERMINATION_LOG, os.O_WRONLY)
-    except OSError:
-        return  # no pod
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+def stop_from_the_loop(serverapp: Any) -> None:
+    """Handle SIGTERM between the loop's steps, not within any of them.
+
+    The server's own handler writes to the log at once. Where the signal meets a line that is just
+    being written, that fails, and the server would not stop (seen in one of twenty stops).
+    """
+
+    import asyncio  # slow, and loaded by now
+
+    def stop() -> None:
+        serverapp.log.info("Told to stop")
+        serverapp.stop()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -96,17 +105,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Importing makes garbage of nothing: collecting meanwhile only costs time.
     gc.disable()
     ready = take_ready_descriptor(os.environ)
-    told = prepare_secrets(os.environ)
-    try:
-        listening = early_socket(os.environ)
-    except PortTaken as error:
-        say_why(str(error))
-        sys.exit(str(error))
-    for line in [*told, *prepare_home(os.environ)]:
-        print(line, file=sys.stderr, flush=True)
-    os.chdir(os.environ["HOME"])
-    keep_secrets(os.environ)
+    with Ending() as ending:
+        try:
+            listening = _prepare(os.environ)
+        except LaunchError as error:
+            sys.exit(str(error))
+        serverapp = _server(listening, list(sys.argv[1:] if argv is None else argv))
 
+        def started() -> None:
+            gc.freeze()
+            gc.enable()
+            ending.started()
+            stop_from_the_loop(serverapp)
+            say_ready(ready)
+
+        serverapp.io_loop.add_callback(started)
+        serverapp.start()
+
+
+def _prepare(environment: os._Environ[str]) -> socket.socket | None:
+    """All that comes before the server; the secrets first, then the port."""
+    told = prepare_secrets(environment)
+    listening = early_socket(environment)
+    told += prepare_scratch(environment)
+    told += prepare_home(environment)
+    for line in told:
+        print(line, file=sys.stderr, flush=True)
+    os.chdir(environment["HOME"])
+    keep_secrets(environment)
+    return listening
+
+
+def _server(listening: socket.socket | None, argv: list[str]) -> Any:
+    """JupyterHub's own server, configured and ready to be started."""
     from jupyterhub._version import __version__ as hub_version
 
     with lean_imports(hub_version):
@@ -114,18 +145,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             hand_over(listening)
         from jupyterhub.singleuser.extension import JupyterHubSingleUser
 
-    serverapp = JupyterHubSingleUser.initialize_server(
-        argv=list(sys.argv[1:] if argv is None else argv),
-        config=_as_config(lab_config(os.environ)),
-    )
-
-    def started() -> None:
-        gc.freeze()
-        gc.enable()
-        say_ready(ready)
-
-    serverapp.io_loop.add_callback(started)
-    serverapp.start()
+    config = _as_config(lab_config(os.environ))
+    return JupyterHubSingleUser.initialize_server(argv=argv, config=config)
 
 
 def _as_config(config: dict[str, dict[str, Any]]) -> Any:

@@ -1,7 +1,8 @@
 """The user's home at the start of a lab: reset when asked for, and a lab even when it is full.
 
 All of it runs as the user. A home that cannot be written gives a lab in *degraded* mode: HOME is
-a folder for this lab only, and ``ABNORMAL_STARTUP*`` tell the lab extension what to say.
+a folder for this lab only, and ``ABNORMAL_STARTUP*`` tell the lab extension what to say. Where
+only Jupyter's own folders in the home cannot be written, only those are elsewhere.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from despejado_lab.launch_end import LaunchError
 
 RESET_NAMES = (".cache", ".conda", ".config", ".eups", ".jupyter", ".local")
 USER_SETUPS = Path("notebooks") / ".user_setups"
@@ -29,6 +32,7 @@ _ADVICE = {
     "ENOSPC": f"The file system is full. {_FREE_SPACE} If others fill it, tell the administrator.",
     "EROFS": "Your home folder is read-only. Ask the administrator to check it.",
     "EACCES": "You may not write to your home folder. Ask the administrator to check its owner.",
+    "ENOENT": "Your home folder is not there. Ask the administrator to make it.",
     "EBADENV": "The platform did not say where your home folder is. Report this.",
 }
 
@@ -62,11 +66,8 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
         told += _reset_and_tell(Path(name))
     trouble = check_home(Path(name)) if name else Trouble(0, "EBADENV", "HOME is not set")
     if trouble is None:
-        if broken := broken_settings(Path(name)):
-            environment["JUPYTERHUB_DISABLE_USER_CONFIG"] = "1"
-            told.append(f"Your Jupyter configuration is not used: {broken[0]} is no JSON.")
-        return told
-    emergency = tempfile.mkdtemp(prefix="despejado-home-")
+        return [*told, *_keep_the_server_up(Path(name), environment)]
+    emergency = _temporary_folder("despejado-home-", environment, trouble)
     changed = {
         "HOME": emergency,
         "JUPYTERHUB_ROOT_DIR": emergency,
@@ -74,7 +75,9 @@ def prepare_home(environment: MutableMapping[str, str]) -> list[str]:
         "ABNORMAL_STARTUP_ERRNO": str(trouble.number),
         "ABNORMAL_STARTUP_STRERROR": trouble.text,
         "ABNORMAL_STARTUP_ERRORCODE": trouble.code,
-        "ABNORMAL_STARTUP_MESSAGE": trouble.message,
+        "ABNORMAL_STARTUP_MESSAGE": " ".join(
+            [trouble.message, *([f"Your home folder is {name}."] if name else [])]
+        ),
     }
     environment.update(changed)
     return [*told, f"The home folder cannot be used ({trouble.text}); HOME is {emergency}."]
@@ -120,6 +123,72 @@ def reset_environment(home: Path, now: datetime | None = None) -> Path | None:
     return aside
 
 
+def _keep_the_server_up(home: Path, environment: MutableMapping[str, str]) -> list[str]:
+    """Go round what would end the server in a home that can be written otherwise."""
+    told = []
+    if broken := broken_settings(home):
+        environment["JUPYTERHUB_DISABLE_USER_CONFIG"] = "1"
+        told.append(f"Your Jupyter configuration is not used: {broken[0]} is no JSON.")
+    data = _data_folder(home, environment)
+    trouble = _unusable(data, write=False)
+    if trouble is not None:
+        elsewhere = _temporary_folder("despejado-jupyter-", environment, trouble)
+        environment["JUPYTER_DATA_DIR"] = elsewhere
+        told.append(f"{data} cannot be used ({trouble.text}); Jupyter uses {elsewhere}.")
+        data = Path(elsewhere)
+    runtime = Path(environment.get("JUPYTER_RUNTIME_DIR") or data / "runtime")
+    trouble = _unusable(runtime, write=True)
+    if trouble is not None:
+        elsewhere = _temporary_folder("despejado-runtime-", environment, trouble)
+        environment["JUPYTER_RUNTIME_DIR"] = elsewhere
+        told.append(f"{runtime} cannot be used ({trouble.text}); Jupyter uses {elsewhere}.")
+    return told
+
+
+def _data_folder(home: Path, environment: Mapping[str, str]) -> Path:
+    """Where Jupyter keeps the user's data (``jupyter_core.paths``)."""
+    if named := environment.get("JUPYTER_DATA_DIR"):
+        return Path(named)
+    return Path(environment.get("XDG_DATA_HOME") or home / ".local" / "share") / "jupyter"
+
+
+def _unusable(folder: Path, *, write: bool) -> Trouble | None:
+    """Why a folder cannot be made, or cannot be written if ``write``; nothing is changed."""
+    try:
+        found = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        return _trouble(error)
+    if found == folder and not write:
+        return None
+    if os.access(found, os.W_OK | os.X_OK):
+        return None
+    return _trouble(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _temporary_folder(prefix: str, environment: Mapping[str, str], trouble: Trouble) -> str:
+    """A new folder in the user's scratch space or among temporary files.
+
+    Raises
+    ------
+    LaunchError
+        If there is no such place: a server that can write nowhere cannot run.
+    """
+    named = environment.get("SCRATCH_DIR") or environment.get("TMPDIR") or None
+    try:
+        return tempfile.mkdtemp(prefix=prefix, dir=named)
+    except OSError as error:
+        raise LaunchError(
+            f"There is no folder that the lab can write to: the home folder ({trouble.text}), and "
+            f"{named or 'the folders for temporary files'} ({error.strerror}). Tell the "
+            "administrators of the platform."
+        ) from error
+
+
+def _trouble(error: OSError) -> Trouble:
+    number = error.errno or 0
+    return Trouble(number, errno.errorcode.get(number, str(number)), error.strerror or "")
+
+
 def _new_folder(home: Path, stamp: str) -> Path:
     count = 0
     while True:
@@ -156,6 +225,5 @@ def _write_test(home: Path) -> Trouble | None:
             stream.write(b"\0" * _TEST_BYTES)
             stream.flush()
     except OSError as error:
-        number = error.errno or 0
-        return Trouble(number, errno.errorcode.get(number, str(number)), error.strerror or "")
+        return _trouble(error)
     return None

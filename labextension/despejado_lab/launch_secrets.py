@@ -15,6 +15,8 @@ import threading
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
+from despejado_lab.launch_end import LaunchError
+
 RUNTIME_VARIABLE = "DESPEJADO_RUNTIME_DIR"
 HUB_TOKEN = "hub-token"  # noqa: S105 (a file's name)
 TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN"  # noqa: S105
@@ -32,13 +34,20 @@ def runtime_folder(environment: Mapping[str, str]) -> Path | None:
 def copy_secrets(runtime: Path) -> list[str]:
     """Bring ``secrets`` up to date with ``mounted-secrets``; returns the names of what changed.
 
-    Each file is replaced as a whole, so that a reader sees the old or the new one.
+    Each file is replaced as a whole, so that a reader sees the old or the new one. A secret that
+    was taken away is gone here too.
     """
     target = runtime / "secrets"
     changed = []
-    for source in sorted((runtime / "mounted-secrets").iterdir()):
-        if source.name.startswith("..") or not source.is_file():
-            continue
+    sources = [
+        source
+        for source in sorted((runtime / "mounted-secrets").iterdir())
+        if not source.name.startswith("..") and source.is_file()
+    ]
+    for gone in {path.name for path in target.iterdir()} - {source.name for source in sources}:
+        (target / gone).unlink(missing_ok=True)
+        changed.append(gone)
+    for source in sources:
         content = source.read_bytes()
         place = target / source.name
         if place.exists() and place.read_bytes() == content:
@@ -50,23 +59,38 @@ def copy_secrets(runtime: Path) -> list[str]:
 
 def take_hub_token(runtime: Path, environment: MutableMapping[str, str]) -> None:
     """Give the server its own token, which JupyterHub's code reads from the environment only."""
-    with contextlib.suppress(OSError):
-        token = (runtime / "secrets" / HUB_TOKEN).read_text("utf-8").strip()
-        if token:
-            environment[TOKEN_VARIABLE] = token
+    for folder in ("secrets", "mounted-secrets"):
+        with contextlib.suppress(OSError):
+            token = (runtime / folder / HUB_TOKEN).read_text("utf-8").strip()
+            if token:
+                environment[TOKEN_VARIABLE] = token
+                return
 
 
 def prepare_secrets(environment: MutableMapping[str, str]) -> list[str]:
-    """Copy a pod's secrets before anything needs them; returns lines for the log."""
+    """Copy a pod's secrets before anything needs them; returns lines for the log.
+
+    Raises
+    ------
+    LaunchError
+        If the server has no token of its own: nobody could log in to it.
+    """
     runtime = runtime_folder(environment)
     if runtime is None:
         return []
+    told = []
     try:
         copy_secrets(runtime)
     except OSError as error:
-        return [f"The lab's secrets cannot be copied: {error.strerror} ({error.filename})."]
+        told = [f"The lab's secrets cannot be copied: {error.strerror} ({error.filename})."]
     take_hub_token(runtime, environment)
-    return []
+    if not environment.get(TOKEN_VARIABLE):
+        mounted = runtime / "mounted-secrets" / HUB_TOKEN
+        raise LaunchError(
+            f"The lab has no token of the hub: {mounted} cannot be read, and {TOKEN_VARIABLE} is "
+            "not set. Start the lab again; if that happens again, tell the administrators."
+        )
+    return told
 
 
 def keep_secrets(environment: Mapping[str, str], stop: threading.Event | None = None) -> None:
@@ -81,7 +105,7 @@ def keep_secrets(environment: Mapping[str, str], stop: threading.Event | None = 
 
 def _keep(runtime: Path, stop: threading.Event) -> None:
     link = runtime / "mounted-secrets" / "..data"
-    seen = _target(link)
+    seen = ""  # the secret may have changed since the copies of the start
     while not stop.wait(_LOOK_SECONDS):
         found = _target(link)
         if found == seen:

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from despejado_lab.launch_end import LaunchError
+
 VARIABLE = "DESPEJADO_EARLY_SOCKET"
 """Set (to anything) where a hub may ask early: in pods."""
 _BACKLOG = 128
 
 
-class PortTaken(Exception):
-    """Somebody else listens on the lab's port; the text says which."""
+class PortTaken(LaunchError):
+    """The lab's port cannot be had; the text says which, and why."""
 
 
 def early_socket(environment: Mapping[str, str]) -> socket.socket | None:
@@ -27,7 +29,7 @@ def early_socket(environment: Mapping[str, str]) -> socket.socket | None:
     Raises
     ------
     PortTaken
-        If the port is in use.
+        If the port is in use, or the address is not this machine's.
     """
     if not environment.get(VARIABLE):
         return None
@@ -35,19 +37,29 @@ def early_socket(environment: Mapping[str, str]) -> socket.socket | None:
     if not address.port:
         return None
     host = address.hostname or ""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = _new_socket(host)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, address.port))
     except OSError as error:
         listening.close()
         raise PortTaken(
-            f"The lab cannot listen on port {address.port}: {error.strerror}."
+            f"The lab cannot listen on port {address.port} ({error.strerror}). Another program of "
+            "the lab's pod may use it; the setting of the hub's spawner for its port gives another."
         ) from error
     listening.listen(_BACKLOG)
     listening.setblocking(False)
     return listening
+
+
+def _new_socket(host: str) -> socket.socket:
+    """IPv4 and IPv6 alike where no address is named, as JupyterHub's server listens."""
+    every = not host and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if every or ":" in host else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
+    if every:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    return made
 
 
 def hand_over(listening: socket.socket) -> None:

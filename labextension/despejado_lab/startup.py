@@ -32,6 +32,10 @@ _ADVICE: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "You have no permission to write to your home folder",
         ("Ask the administrators to check who owns your home folder and its permissions.",),
     ),
+    "ENOENT": (
+        "Your home folder is not there",
+        ("Ask the administrators to make it, or to check how the homes are mounted.",),
+    ),
     "EBADENV": (
         "The lab was started without settings that it needs",
         ("This is a mistake of the platform, not yours: send the details to its administrators.",),

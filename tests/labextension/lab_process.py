@@ -209,6 +209,7 @@ class HubStandIn:
         self.asked.clear()
         self.stopped.clear()
         self.answers = {
+            "GET /hub/api": (200, {"version": "6.1.1"}),
             "GET /hub/api/user": (200, {"name": "rachel", "scopes": list(HUB_SCOPES)}),
             "DELETE /hub/api/users/rachel/server": (204, None),
         }

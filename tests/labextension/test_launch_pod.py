@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from despejado_lab import launch_secrets
+from despejado_lab.launch_end import LaunchError
 from despejado_lab.launch_secrets import copy_secrets, keep_secrets, prepare_secrets
 from despejado_lab.launch_socket import PortTaken, early_socket
 
@@ -81,11 +82,27 @@ def test_secrets_are_renewed_while_the_lab_runs(
     stop.set()
 
 
-def test_secrets_that_cannot_be_copied_are_told(runtime: Path) -> None:
+def test_a_secret_that_was_taken_away_is_gone(runtime: Path) -> None:
+    copy_secrets(runtime)
+    (runtime / "mounted-secrets" / "netrc").unlink()
+    mount(runtime, "2", {"token": "first", "hub-token": "of-the-hub"})
+    assert copy_secrets(runtime) == ["netrc"]
+    assert sorted(path.name for path in (runtime / "secrets").iterdir()) == ["hub-token", "token"]
+
+
+def test_secrets_that_cannot_be_copied_are_told_and_the_server_has_its_token(runtime: Path) -> None:
     (runtime / "secrets").rmdir()
     (runtime / "secrets").write_text("")
-    told = prepare_secrets({"DESPEJADO_RUNTIME_DIR": str(runtime)})
+    environment = {"DESPEJADO_RUNTIME_DIR": str(runtime)}
+    told = prepare_secrets(environment)
     assert len(told) == 1 and "cannot be copied" in told[0]
+    assert environment["JUPYTERHUB_API_TOKEN"] == "of-the-hub"
+
+
+def test_a_server_that_nobody_could_log_in_to_does_not_start(runtime: Path) -> None:
+    mount(runtime, "2", {"token": "first", "hub-token": ""})
+    with pytest.raises(LaunchError, match="no token of the hub"):
+        prepare_secrets({"DESPEJADO_RUNTIME_DIR": str(runtime)})
 
 
 def test_the_port_listens_before_the_server_is_there(free_port: int) -> None:
@@ -102,6 +119,24 @@ def test_the_port_listens_before_the_server_is_there(free_port: int) -> None:
     ):
         early_socket(environment)
     assert early_socket({"JUPYTERHUB_SERVICE_URL": "http://127.0.0.1:1/"}) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [("", ["127.0.0.1", "::1"]), ("0.0.0.0", ["127.0.0.1"]), ("[::]", ["::1"])],
+)
+def test_the_port_listens_where_jupyterhub_would(
+    free_port: int, host: str, asked: list[str]
+) -> None:
+    environment = {
+        "DESPEJADO_EARLY_SOCKET": "1",
+        "JUPYTERHUB_SERVICE_URL": f"http://{host}:{free_port}/user/rachel/",
+    }
+    listening = early_socket(environment)
+    assert listening is not None
+    with listening:
+        for address in asked:
+            socket.create_connection((address, free_port), timeout=5).close()
 
 
 def test_tornado_answers_on_the_socket_that_was_listening(free_port: int) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import signal
 
 import pytest
-from despejado_lab.launch import READY_VARIABLE, lab_config, say_ready, take_ready_descriptor
+from despejado_lab.launch import (
+    READY_VARIABLE,
+    lab_config,
+    say_ready,
+    stop_from_the_loop,
+    take_ready_descriptor,
+)
 
 
 def test_a_lab_shows_hidden_files_asks_for_no_updates_and_has_one_kernel() -> None:
@@ -50,3 +59,26 @@ def test_a_hub_that_went_away_does_not_end_the_lab() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     say_ready(writing)
+
+
+class Server:
+    """As much of a server as can be stopped."""
+
+    log = logging.getLogger("test")
+
+    def __init__(self) -> None:
+        self.stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+async def test_a_signal_stops_the_server_after_what_it_is_doing() -> None:
+    server = Server()
+    stop_from_the_loop(server)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert not server.stopped.is_set()
+        await asyncio.wait_for(server.stopped.wait(), timeout=30)
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
