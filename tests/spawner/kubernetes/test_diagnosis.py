@@ -164,19 +164,6 @@ def test_a_bigger_size_is_offered_only_where_there_is_one() -> None:
     assert "no bigger size" in advice(Settings())
 
 
-def test_a_machine_without_memory_offers_what_is_set_aside_for_a_bigger_size() -> None:
-    pod, events = recorded("evicted")
-    # kubelet 1.36, pkg/kubelet/eviction/helpers.go
-    pod["status"]["message"] = (
-        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 90Mi. "
-        "Container notebook was using 5Gi, request is 1Gi, has larger consumption of memory. "
-    )
-    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
-    assert isinstance(found, Ended) and found.failure.reason == "evicted"
-    assert "node-1) ran out of memory" in found.failure.message
-    assert "(large)" in found.failure.advice
-
-
 def test_a_lab_that_crashed_before_it_was_deleted_has_crashed() -> None:
     pod, events = recorded("crashed")
     ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]["finishedAt"]
@@ -222,8 +209,40 @@ def test_an_image_that_backs_off_is_read_without_events_too() -> None:
     # Kubernetes 1.32 and later repeat the cause in the state
     waiting = pod["status"]["containerStatuses"][0]["state"]["waiting"]
     assert waiting["reason"] == "ImagePullBackOff"
-    found = diagnose(pod, [], now=after([], 1), settings=SITE)
+    found = diagnose(pod, [], now=after([], 1, pod), settings=SITE)
     assert isinstance(found, Failed) and found.failure.reason == "image_not_found"
+
+
+def test_an_image_that_backs_off_has_its_cause_in_the_events_of_older_clusters() -> None:
+    pod, events = recorded("image_backing_off")
+    status = pod["status"]["containerStatuses"][0]
+    status["state"]["waiting"]["message"] = f'Back-off pulling image "{status["image"]}"'
+    other = with_event(events, "Failed", 'Failed to pull image "other:1": 401 Unauthorized')
+    for told in (events, other):
+        found = diagnose(pod, told, now=after(told, 1), settings=SITE)
+        assert isinstance(found, Failed) and found.failure.reason == "image_not_found"
+
+
+def test_without_events_the_pod_s_own_times_count() -> None:
+    """A hub may be configured not to watch events."""
+
+    def at(name: str, seconds: float) -> Diagnosis:
+        pod, _ = recorded(name)
+        return diagnose(pod, [], now=after([], seconds, pod), settings=SITE)
+
+    for name, seconds in (("registry_away", 120), ("claim_missing", 3)):
+        assert isinstance(at(name, seconds - 2), Waiting)
+        assert isinstance(at(name, seconds + 2), Failed)
+
+
+def test_a_container_beside_the_lab_may_fail_before_the_lab_runs() -> None:
+    pod, events = recorded("sidecar_failed")
+    for status in pod["status"]["containerStatuses"]:
+        if status["name"] == "notebook":
+            status["state"] = {"waiting": {"reason": "ContainerCreating"}}
+    found = diagnose(pod, events, now=after(events, 300), settings=SITE)
+    assert isinstance(found, Waiting)
+    assert "trying again" not in found.message
 
 
 def test_a_name_is_not_taken_for_an_answer() -> None:
@@ -243,6 +262,14 @@ def test_the_scheduler_s_event_counts_before_the_pod_has_it() -> None:
     found = diagnose(pod, events, now=after(events, 1), settings=SITE)
     assert isinstance(found, Failed) and found.failure.reason == "unschedulable"
     assert isinstance(diagnose(pod, [], now=after(events, 1), settings=SITE), Waiting)
+
+
+def test_karpenter_s_event_is_not_the_scheduler_s() -> None:
+    pod, events = recorded("too_big")
+    pod["status"].pop("conditions")
+    told = with_event(events, "FailedScheduling", "no instance type has enough", "karpenter")[-1:]
+    found = diagnose(pod, told, now=after(told, 1), settings=SITE)
+    assert isinstance(found, Waiting) and found.message.startswith("Looking for a place")
 
 
 def test_harmless_warnings_are_muted() -> None:

@@ -56,6 +56,15 @@ def test_waiting_says_for_how_long() -> None:
     assert found.message.endswith("It has been so for 7 min.")
 
 
+def test_an_image_is_waited_for_since_the_pod_has_its_machine() -> None:
+    pod, events = recorded("image_coming")
+    for condition in pod["status"]["conditions"]:
+        if condition["type"] == "PodScheduled":
+            condition["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    found = explain_pod(pod, events, now=after(events, 1))
+    assert found.since == datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("name", ["deleted", "crashed", "machine_lost", "evicted"])
 def test_an_end_has_its_time(name: str) -> None:
     pod, events = recorded(name)

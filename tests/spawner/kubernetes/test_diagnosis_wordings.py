@@ -87,6 +87,16 @@ def test_volumes_that_heal_are_waited_for(wording: Json) -> None:
         assert isinstance(found, Failed) and found.failure.reason == "volume", found
 
 
+@pytest.mark.parametrize("wording", wordings("evictions"), ids=ids)
+def test_evictions_say_what_was_used_up(wording: Json) -> None:
+    pod, events = recorded("evicted")
+    pod["status"]["message"] = wording["said"]
+    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    assert isinstance(found, Ended) and found.failure.reason == "evicted"
+    assert wording["words"] in found.failure.message
+    assert wording["advice"] in found.failure.advice
+
+
 @pytest.mark.parametrize("wording", wordings("commands"), ids=ids)
 def test_runtimes_say_why_a_container_cannot_start(wording: Json) -> None:
     pod, events = recorded("image_not_found")
