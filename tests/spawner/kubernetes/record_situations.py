@@ -14,7 +14,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,9 +93,9 @@ def has_place(kube: Kube, name: str, namespace: str) -> bool:
     return found is not None and "nodeName" in found["spec"]
 
 
-def until(holds: object, what: str, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
-    while not holds():  # type: ignore[operator]
+    while not holds():
         if time.monotonic() > deadline:
             raise SystemExit(f"waited {seconds:g} s for {what}")
         time.sleep(0.1)
