@@ -122,10 +122,12 @@ def site(
     restricted: bool = True,
     door: Any = None,
     doors: dict[str, Any] | None = None,
+    ports: tuple[int, int] | None = None,
 ) -> Iterator[Site]:
     """A site with a running hub. ``homes`` is a folder of the node that all labs share.
 
-    ``door`` opens something before the API server, which is put into ``doors["gate"]``.
+    ``door`` opens something before the API server, which is put into ``doors["gate"]``. ``ports``
+    are those of the hub and its API where somebody must know them beforehand.
     """
     kube = Kube(cluster.kubeconfig)
     with ExitStack() as stack:
@@ -169,6 +171,8 @@ def site(
             labs,
             {"lab": lab, "kubespawner": kubespawner, **given},
         )
+        if ports is not None:
+            hub.port, hub.api_port = ports
         # Labs may be reached from this machine and reach its hub, and DNS; nothing else.
         here = {"cidr": f"{cluster.node_address}/32"}
         lab.setdefault("network", {"hub": {**here, "port": hub.api_port}, "proxy": here})

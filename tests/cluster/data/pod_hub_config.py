@@ -96,4 +96,22 @@ else:
     c.LabSpawner.refresh_secrets_hook = new_token
     for name, value in settings.get("lab", {}).items():
         setattr(c.LabSpawner, name, value)
+if "proxy" in settings:  # the platform's own proxy and pages, for a browser
+    from despejado_hub.handlers import handlers
+    from despejado_hub.jupyterhub_config.configure import PAGES
+    from despejado_hub.jupyterhub_config.security import HEADERS
+
+    c.JupyterHub.proxy_class = "jupyterhub.proxy.ConfigurableHTTPProxy"
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = settings["proxy"]["api_url"]
+    c.ConfigurableHTTPProxy.auth_token = settings["proxy"]["token"]
+    c.JupyterHub.template_paths = [str(PAGES / "templates")]
+    c.JupyterHub.template_vars = {
+        "platform_name": "Observatory of the tests",
+        "demo_login": False,
+        "data_scopes": "",
+    }
+    c.JupyterHub.logo_file = str(PAGES / "static" / "mark.svg")
+    c.JupyterHub.extra_handlers = handlers(PAGES / "static")
+    c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0, "headers": HEADERS}
 sys.dont_write_bytecode = True
