@@ -9,6 +9,8 @@ import kubespawner.spawner
 import pytest
 from despejado_spawner.lab_spawner import LabSpawner
 from despejado_spawner.profiles import TypedProfiles
+from jupyterhub import orm
+from jupyterhub.utils import maybe_future
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
@@ -44,9 +46,7 @@ def make_spawner(
         groups=[SimpleNamespace(name=group) for group in groups],
         settings={},
     )
-    record = SimpleNamespace(
-        name=server, server=None, user_options=saved, state=None, user=someone, last_activity=None
-    )
+    record = orm.Spawner(name=server, user_options=saved)  # of no database
     return spawner_class(
         config=config or Config(),
         user=someone,
@@ -88,3 +88,19 @@ def notebook(pod: dict[str, Any]) -> dict[str, Any]:
     """The lab's own container."""
     found: dict[str, Any] = next(c for c in pod["spec"]["containers"] if c["name"] == "notebook")
     return found
+
+
+async def final_pod(spawner: Any) -> dict[str, Any]:
+    """The pod that a start would create, after the site's hook and all of the spawner's own."""
+    if isinstance(spawner, LabSpawner):
+        return dict((await spawner.plan_start("start1")).pod)
+    pod = await spawner.get_pod_manifest()
+    if spawner.modify_pod_hook:
+        pod = await maybe_future(spawner.modify_pod_hook(spawner, pod))
+    found: dict[str, Any] = spawner.api.api_client.sanitize_for_serialization(pod)
+    return found
+
+
+def variables(pod: dict[str, Any]) -> dict[str, Any]:
+    """The lab's environment as far as it is in clear."""
+    return {each["name"]: each.get("value") for each in notebook(pod)["env"]}

@@ -213,6 +213,15 @@ async def test_a_site_without_profiles_may_take_any_options(
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
 
 
+async def test_a_saved_profile_of_a_site_that_has_none_any_more_is_no_obstacle(
+    spawner_class: Any,
+) -> None:
+    spawner = make_spawner(spawner_class, Config(), saved={"profile": "gone"})
+    image = spawner.image
+    await start_with(spawner, None)
+    assert spawner.image == image
+
+
 # Form and links
 
 
