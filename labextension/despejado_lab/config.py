@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from despejado_lab.startup import AbnormalStartup, read_startup
 
@@ -39,19 +40,27 @@ class Image:
 
 @dataclass(frozen=True)
 class Size:
-    """Limits of the lab: CPU in cores, memory in bytes; None is no limit or not known."""
+    """Limits of the lab: CPU in cores, memory in bytes; None is no limit or not known.
+
+    ``bigger`` names the sizes with more memory that the user may start, the next one first.
+    """
 
     name: str | None = None
     cpu: float | None = None
     memory: int | None = None
+    bigger: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Pages of the hub for the browser, as URL or path on this host."""
+    """Pages of the hub for the browser, as URL or path on this host.
+
+    ``spawn_url`` is where this very server is started; it takes options as ``opt-NAME``.
+    """
 
     home_url: str
     logout_url: str
+    spawn_url: str
 
 
 @dataclass(frozen=True)
@@ -126,8 +135,11 @@ class _Reader:
             self._problems.append(f"{self._where}{key} should be {wanted}")
 
 
-def parse_lab_json(content: str) -> LabConfig:
-    """The content of ``lab.json``. What does not fit is left out and named in ``problem``."""
+def parse_lab_json(content: str, hub_user: str = "") -> LabConfig:
+    """The content of ``lab.json``. What does not fit is left out and named in ``problem``.
+
+    ``hub_user`` is the user's name at the hub, which need not be the one of the lab's identity.
+    """
     try:
         document = json.loads(content)
     except ValueError as error:
@@ -136,24 +148,27 @@ def parse_lab_json(content: str) -> LabConfig:
     top = _Reader(document, "", problems)
     user, server = top.part("user"), top.part("server")
     image, size = top.part("image"), top.part("size")
-    hub_url = server.text("hub_url")
+    hub_url, server_name = server.text("hub_url"), server.text("name") or ""
     return LabConfig(
         user=User(user.text("name"), user.whole("uid"), user.whole("gid"), user.texts("groups")),
         image=Image(
             image.text("tag"), image.text("title"), image.text("digest"), image.table("versions")
         ),
-        size=Size(size.text("name"), size.number("cpu"), size.whole("memory")),
-        server_name=server.text("name") or "",
-        hub=hub_pages(hub_url) if hub_url else None,
+        size=Size(
+            size.text("name"), size.number("cpu"), size.whole("memory"), size.texts("bigger")
+        ),
+        server_name=server_name,
+        hub=hub_pages(hub_url, hub_user, server_name) if hub_url else None,
         tutorials=top.text("tutorials"),
         problem="lab.json: " + "; ".join(problems) if problems else None,
     )
 
 
-def hub_pages(hub_url: str) -> Hub:
+def hub_pages(hub_url: str, user: str, server_name: str) -> Hub:
     """The pages below the hub's address (which ends with its prefix, ``/hub/``)."""
     base = hub_url.rstrip("/")
-    return Hub(home_url=f"{base}/home", logout_url=f"{base}/logout")
+    own = "".join(f"/{quote(part, safe='')}" for part in (user, server_name) if part and user)
+    return Hub(f"{base}/home", f"{base}/logout", f"{base}/spawn{own}")
 
 
 def _positive(text: str | None) -> float | None:
@@ -173,7 +188,9 @@ def config_from_environment(environ: Mapping[str, str]) -> LabConfig:
         prefix = environ.get("JUPYTERHUB_BASE_URL", "/").rstrip("/")
         hub = hub_pages(
             environ.get("JUPYTERHUB_PUBLIC_HUB_URL")
-            or f"{environ.get('JUPYTERHUB_HOST', '')}{prefix}/hub/"
+            or f"{environ.get('JUPYTERHUB_HOST', '')}{prefix}/hub/",
+            environ.get("JUPYTERHUB_USER", ""),
+            environ.get("JUPYTERHUB_SERVER_NAME", ""),
         )
     return LabConfig(
         user=User(name=environ.get("JUPYTERHUB_USER") or environ.get("USER")),
@@ -233,7 +250,8 @@ def read_config(runtime_dir: Path | None, environ: Mapping[str, str]) -> LabConf
         except (OSError, UnicodeDecodeError) as error:
             config = replace(fallback, problem=f"lab.json cannot be read: {error}")
         else:
-            config = merge(parse_lab_json(content), fallback)
+            hub_user = environ.get("JUPYTERHUB_USER", "")
+            config = merge(parse_lab_json(content, hub_user), fallback)
     versions = {"jupyterlab": jupyterlab_version, "python": platform.python_version()}
     config = with_own_identity(with_own_versions(config, versions))
     return replace(config, startup=read_startup(environ))

@@ -83,6 +83,21 @@ class TutorialCopyHandler(LabHandler):
         self.finish({"path": copied.path, "backup": copied.backup})
 
 
+class MemoryHandler(LabHandler):
+    """``GET memory``: bytes used and allowed, and what was stopped because there was no more.
+
+    Asked again and again by a page that is open, which says nothing of a user's activity.
+    """
+
+    _track_activity = False
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        memory = await self.lab.memory()
+        self.finish(memory.as_json())
+
+
 class ExitHandler(LabHandler):
     """``POST exit``: 202 once it is certain that the hub will stop this server, then asks it to.
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from despejado_lab.cgroup import Memory, read_memory
 from despejado_lab.config import LabConfig, read_config
 from despejado_lab.errors import TutorialMissing
 from despejado_lab.hub_api import HubApi
+from despejado_lab.memory_watch import MemoryWatch, Stop
 from despejado_lab.tutorial_copy import Copied, copy_tutorial
 from despejado_lab.tutorial_tree import Entry, TutorialTree, packaged_folders
 
@@ -31,12 +33,27 @@ class Tutorials:
 
 
 @dataclass(frozen=True)
+class MemoryState:
+    """Memory now, None where nothing counts it, and what was stopped for it."""
+
+    now: Memory | None
+    stops: tuple[Stop, ...]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "used": self.now.used if self.now else None,
+            "limit": self.now.limit if self.now else None,
+            "stops": [stop.as_json() for stop in self.stops],
+        }
+
+
+@dataclass(frozen=True)
 class Lab:
     """The lab behind the front end.
 
     ``root`` is the server's root folder, ``runtime_dir`` the lab's runtime folder if it has one,
     ``tutorials_dir`` a folder that overrides ``lab.json``, ``target`` where copies go
-    below ``root``.
+    below ``root``, ``cgroup_dir`` the control group that counts the lab's memory.
     """
 
     root: Path
@@ -44,6 +61,8 @@ class Lab:
     runtime_dir: Path | None
     tutorials_dir: Path | None
     environ: Mapping[str, str] = field(repr=False)
+    cgroup_dir: Path
+    watch: MemoryWatch = field(repr=False)
     _tree: TutorialTree = field(default_factory=TutorialTree, repr=False)
     # Titles are remembered by one reader at a time.
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False)
@@ -60,6 +79,17 @@ class Lab:
     async def copy_tutorial(self, path: str, *, overwrite: bool) -> Copied:
         """Copy one to the home; raises what ``tutorial_copy.copy_tutorial`` raises."""
         return await asyncio.to_thread(self._copy, path, overwrite)
+
+    async def memory(self) -> MemoryState:
+        """Memory now, and the programs that were stopped because there was no more."""
+        now = await asyncio.to_thread(read_memory, self.cgroup_dir)
+        self.watch.looked(now)
+        return MemoryState(now, self.watch.stops)
+
+    async def kernel_died(self, kernel: str, document: str | None) -> None:
+        """A kernel has ended by itself; tells of it if memory was the reason."""
+        now = await asyncio.to_thread(read_memory, self.cgroup_dir)
+        self.watch.kernel_died(now, kernel, document)
 
     def hub(self) -> HubApi:
         """The hub that started this server. Raises NoHub."""

@@ -13,6 +13,7 @@ from tests.labextension.lab_process import (
     Lab,
     hub_stand_in,
     running_lab,
+    write_cgroup,
     write_runtime,
     write_tutorials,
 )
@@ -37,6 +38,7 @@ def _shared_lab(tmp_path_factory: pytest.TempPathFactory, _shared_hub: HubStandI
     lab_json = {**LAB_JSON, "server": {"name": "", "hub_url": f"{_shared_hub.url}/hub/"}}
     runtime = write_runtime(folder / "runtime", lab_json)
     environ = {"DESPEJADO_RUNTIME_DIR": str(runtime), **_shared_hub.environ()}
+    write_cgroup(folder / "cgroup", used=2**30, limit=3 * 2**30)
     with running_lab(folder, write_tutorials(folder / "tutorials"), environ) as lab:
         yield lab
 

@@ -67,7 +67,7 @@ LAB_JSON = {
         "digest": "sha256:0f3a9d3c",
         "versions": {"lsst-daf-butler": "30.2026.4300", "astropy": "7.1.0"},
     },
-    "size": {"name": "small", "cpu": 1.0, "memory": 3221225472},
+    "size": {"name": "small", "cpu": 1.0, "memory": 3221225472, "bigger": ["medium", "large"]},
     "tutorials": None,
 }
 
@@ -77,6 +77,22 @@ def write_runtime(folder: Path, lab_json: object) -> Path:
     (folder / "config").mkdir(parents=True)
     content = lab_json if isinstance(lab_json, str) else json.dumps(lab_json)
     (folder / "config" / "lab.json").write_text(content)
+    return folder
+
+
+def write_cgroup(folder: Path, *, used: int, limit: int | None, kills: int = 0) -> Path:
+    """A control group (version 2) whose files say this."""
+    folder.mkdir(exist_ok=True)
+    files = {
+        "memory.current": f"{used}\n",
+        "memory.max": "max\n" if limit is None else f"{limit}\n",
+        "memory.stat": "anon 0\ninactive_file 0\n",
+        "memory.events": f"low 0\nhigh 0\nmax 7\noom {kills}\noom_kill {kills}\n",
+    }
+    for name, content in files.items():
+        new = folder / f".{name}"
+        new.write_text(content)
+        new.replace(folder / name)
     return folder
 
 
@@ -113,6 +129,12 @@ class Lab:
     tutorials: Path
     process: subprocess.Popen[str]
     log: Log = field(repr=False)
+    cgroup: Path
+
+    def server(self) -> httpx.Client:
+        """A client of all that the server answers."""
+        headers = {"Authorization": f"token {TOKEN}"}
+        return httpx.Client(base_url=f"{self.url}/", headers=headers, timeout=60)
 
     def client(self, token: str | None = TOKEN) -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"token {token}"}
@@ -145,7 +167,7 @@ def unused_port() -> int:
 def running_lab(
     folder: Path, tutorials: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[Lab]:
-    """Start JupyterLab with a home and settings below ``folder``."""
+    """Start JupyterLab with a home, settings and perhaps a control group below ``folder``."""
     home = folder / "home"
     home.mkdir(parents=True)
     settings = folder / "settings" / "@jupyterlab" / "apputils-extension"
@@ -162,6 +184,7 @@ def running_lab(
         f"--ServerApp.root_dir={home}",
         "--LabApp.expose_app_in_browser=True",
         f"--DespejadoLab.tutorials_dir={tutorials}",
+        f"--DespejadoLab.cgroup_dir={folder / 'cgroup'}",
     ]
     kept = {
         key: value
@@ -187,7 +210,8 @@ def running_lab(
     try:
         log = Log(process)
         log.wait_for("is running at:")
-        yield Lab(f"http://127.0.0.1:{port}", home, tutorials, process, log)
+        url = f"http://127.0.0.1:{port}"
+        yield Lab(url, home, tutorials, process, log, folder / "cgroup")
     finally:
         process.kill()
         process.wait()

@@ -15,7 +15,13 @@ import pytest
 from tests.labextension.lab_process import HUB_TOKEN, HubStandIn, Lab, notebook
 
 FIRST = "01-first-look.ipynb"
-ROUTES = [("GET", "config"), ("GET", "tutorials"), ("POST", "tutorials/copy"), ("POST", "exit")]
+ROUTES = [
+    ("GET", "config"),
+    ("GET", "tutorials"),
+    ("POST", "tutorials/copy"),
+    ("GET", "memory"),
+    ("POST", "exit"),
+]
 
 
 @pytest.mark.parametrize(("method", "route"), ROUTES)
@@ -35,10 +41,16 @@ def test_config_tells_what_lab_json_says(lab: Lab, hub: HubStandIn) -> None:
         config = client.get("config").raise_for_status().json()
     assert config["image"]["title"] == "Weekly 2026_43"
     assert config["image"]["versions"]["lsst-daf-butler"] == "30.2026.4300"
-    assert config["size"] == {"name": "small", "cpu": 1.0, "memory": 3221225472}
+    assert config["size"] == {
+        "name": "small",
+        "cpu": 1.0,
+        "memory": 3221225472,
+        "bigger": ["medium", "large"],
+    }
     assert config["user"]["groups"] == ["rachel", "lunatics"]
     assert config["hub"]["home_url"] == f"{hub.url}/hub/home"
     assert config["hub"]["logout_url"] == f"{hub.url}/hub/logout"
+    assert config["hub"]["spawn_url"] == f"{hub.url}/hub/spawn/rachel"
     assert config["startup"] is None
     assert config["problem"] is None
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
-from websocket import create_connection
 
+from tests.labextension.kernel_cells import run_cell
 from tests.labextension.lab_process import HUB_TOKEN, HubStandIn, unused_port
 from tests.labextension.pod_process import GROUP, SCRATCH, UID, Pod, environment, pod
 
@@ -109,31 +108,6 @@ def write_a_file(lab: httpx.Client) -> int:
 
 
 def run_in_a_kernel(lab: httpx.Client, code: str) -> str:
-    """What a cell prints, over the websocket as JupyterLab asks."""
+    """What a cell prints in a new kernel."""
     kernel = lab.post("api/kernels", json={}).raise_for_status().json()["id"]
-    address = str(lab.base_url).replace("http", "ws", 1)
-    request = {
-        "channel": "shell",
-        "header": {"msg_id": "1", "msg_type": "execute_request", "session": "s", "version": "5.3"},
-        "parent_header": {},
-        "metadata": {},
-        "content": {"code": code, "silent": False, "stop_on_error": True},
-    }
-    printed = ""
-    with closing(
-        create_connection(
-            f"{address}api/kernels/{kernel}/channels",
-            header=[f"Authorization: token {HUB_TOKEN}"],
-            timeout=120,
-        )
-    ) as channel:
-        channel.send(json.dumps(request))
-        while True:
-            message = json.loads(channel.recv())
-            if message["parent_header"].get("msg_id") != "1":
-                continue
-            assert message["msg_type"] != "error", message
-            if message["msg_type"] == "stream":
-                printed += message["content"]["text"]
-            if message["content"].get("execution_state") == "idle":
-                return printed
+    return run_cell(lab, kernel, code)

@@ -9,7 +9,12 @@ from importlib.metadata import distribution, version
 from pathlib import Path, PurePosixPath
 
 import pytest
-from despejado_lab.config import config_from_environment, parse_lab_json, read_config
+from despejado_lab.config import (
+    config_from_environment,
+    hub_pages,
+    parse_lab_json,
+    read_config,
+)
 from despejado_lab.errors import HubUnreachable, TutorialExists
 from despejado_lab.hub_api import HubApi
 from despejado_lab.startup import DO_NOT_TRUST, read_startup
@@ -85,6 +90,29 @@ def test_the_hub_is_found_under_its_prefix_and_host() -> None:
     ).hub
     assert hub is not None
     assert (hub.home_url, hub.logout_url) == ("/nb/hub/home", "/nb/hub/logout")
+    assert hub.spawn_url == "/nb/hub/spawn"
+
+
+@pytest.mark.parametrize(
+    ("user", "server", "path"),
+    [("rachel", "", "rachel"), ("r@chel/x", "big one", "r%40chel%2Fx/big%20one"), ("", "x", "")],
+)
+def test_a_server_is_started_at_its_own_page(user: str, server: str, path: str) -> None:
+    assert hub_pages("/hub/", user, server).spawn_url == f"/hub/spawn/{path}".rstrip("/")
+
+
+@pytest.mark.parametrize(
+    ("size", "bigger"),
+    [
+        ({"name": "small", "bigger": ["medium", "large"]}, ("medium", "large")),
+        ({"name": "small"}, ()),
+        ({"name": "small", "bigger": None}, ()),
+    ],
+)
+def test_bigger_sizes_may_be_told_or_not(size: dict[str, object], bigger: tuple[str, ...]) -> None:
+    config = parse_lab_json(json.dumps({"size": size}))
+    assert config.size.bigger == bigger
+    assert config.problem is None
 
 
 @pytest.mark.parametrize(
