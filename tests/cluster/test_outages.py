@@ -41,8 +41,8 @@ def test_labs_and_hub_outlive_the_api_server(own_cluster: Cluster, tmp_path: Pat
             thread, answers = asked_meanwhile(here, "simon")
             thread.join(3)
             assert thread.is_alive(), answers
-        here.hub.wait(lambda: here.hub.server("rachel").get("ready"), "the lab to be found", 90)
-        thread.join(90)
+        here.hub.wait(lambda: here.hub.server("rachel").get("ready"), "the lab to be found", 120)
+        thread.join(150)
         assert answers == [201], here.hub.log()[-3000:]
         assert here.run("rachel", "whoami").strip() == "rachel"
         for user in ("rachel", "simon"):
@@ -56,7 +56,7 @@ def test_a_start_waits_for_a_stopped_kubelet(own_cluster: Cluster, tmp_path: Pat
             here.kube.wait("Pod", "jupyter-rachel", bool)
             thread.join(2)
             assert thread.is_alive(), answers
-        thread.join(90)
+        thread.join(150)
         assert answers == [201]
         here.hub.end("rachel")
 
@@ -101,7 +101,7 @@ def test_a_cordoned_node_keeps_a_lab_waiting(own_cluster: Cluster, tmp_path: Pat
             assert thread.is_alive(), answers
         finally:
             here.kube.patch("Node", "node-1", {"spec": {"unschedulable": None}})
-        thread.join(90)
+        thread.join(150)
         assert answers == [201]
         here.hub.end("rachel")
 

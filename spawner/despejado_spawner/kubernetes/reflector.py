@@ -283,6 +283,9 @@ class LabReflector(ResourceReflector):
             return False
         if failure.status not in REFUSED:
             return False
+        if self.outage is not None:
+            # An API server that has just come back refuses everybody for a moment.
+            return False
         from despejado_spawner.kubernetes.refusals import refusal
 
         error = refusal(failure.status, failure.reason, failure.body, f"list the {self.where}")

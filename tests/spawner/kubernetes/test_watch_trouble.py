@@ -339,3 +339,11 @@ async def test_a_list_that_the_role_forbids_is_told_at_once_and_not_for_ever(api
     reflector = await shared_reflector(reflectors, "pods", watch)  # the Role has been mended
     assert reflector.watching
     await reflector.stop()
+
+
+async def test_a_server_that_has_just_come_back_may_refuse_for_a_moment(api: FakeApi) -> None:
+    api.fail("GET", "pods", status=503, reason="Service Unavailable")
+    api.fail("GET", "pods", status=403, reason="Forbidden")
+    reflector = await shared_reflector({}, "pods", watch)
+    assert reflector.watching
+    await reflector.stop()
