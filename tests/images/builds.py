@@ -111,7 +111,8 @@ class FakeEngine:
 
     def push(self, reference: str, remote: str, on_line: Callable[[str], None]) -> str:
         self.done.append(("push", remote))
-        self.remote[remote] = self.images[reference]
+        by_id = {record.id: record for record in self.images.values()}
+        self.remote[remote] = self.images.get(reference) or by_id[reference]
         return f"sha256:{'d' * 64}"
 
     def asked(self, verb: str) -> list[str]:

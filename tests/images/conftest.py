@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -63,16 +64,21 @@ def frozen_sources() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def build_image(engine: Engine, state: Path, frozen_sources: None) -> BuildImage:
+def build_image(engine: Engine, state: Path, frozen_sources: None) -> Iterator[BuildImage]:
     """Build an image (one that is here and up to date is taken as it is)."""
+    kept = f"localhost/despejado-tests/kept:{os.getpid()}"
     made: dict[str, BuiltImage] = {}
 
     def build(name: str) -> BuiltImage:
         if name not in made:
             made[name] = ImageBuilder(state, lambda _: None, engine=engine.name).build(name)
+            # Whoever builds the same tag meanwhile takes its name.
+            engine.tag(made[name].id, f"{kept}-{name}")
         return made[name]
 
-    return build
+    yield build
+    for name in made:
+        engine.untag(f"{kept}-{name}")
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ IMAGE = BuiltImage(
     tag="plain",
     title="Plain Python",
     reference="localhost/despejado/lab:plain",
+    id="i" * 64,
     content="c" * 64,
     versions={"astropy": "7.1.0"},
     layers=("sha256:1",),

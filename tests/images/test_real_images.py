@@ -67,13 +67,13 @@ def test_images_share_all_layers_but_the_last(plain: BuiltImage, weekly: BuiltIm
 def test_a_weekly_has_the_middleware_of_its_week(
     engine: Engine, weekly: BuiltImage, run: Run
 ) -> None:
-    record = engine.inspect(weekly.reference)
+    record = engine.inspect(weekly.id)
     assert record is not None
     versions = json.loads(record.labels["dev.despejado.versions"])
     assert versions["lsst-daf-butler"] == "30.2026.4300"
     ask = "from importlib.metadata import version; print(version('lsst-daf-butler'))"
     python = "/opt/despejado/stack/bin/python"
-    assert run(weekly.reference, python, "-I", "-c", ask)[-1] == "30.2026.4300"
+    assert run(weekly.id, python, "-I", "-c", ask)[-1] == "30.2026.4300"
     labels = record.labels
     assert labels["org.opencontainers.image.title"] == "Weekly 2026_43"
     assert labels["org.opencontainers.image.version"] == WEEKLY
@@ -84,7 +84,7 @@ def test_a_weekly_has_the_middleware_of_its_week(
 def test_the_image_describes_itself_as_environments_of_this_machine_do(
     weekly: BuiltImage, run: Run
 ) -> None:
-    manifest = json.loads("".join(run(weekly.reference, "cat", "/opt/despejado/image.json")))
+    manifest = json.loads("".join(run(weekly.id, "cat", "/opt/despejado/image.json")))
     assert sorted(manifest) == [
         "added",
         "created",
@@ -98,7 +98,7 @@ def test_the_image_describes_itself_as_environments_of_this_machine_do(
     assert (manifest["tag"], manifest["kind"]) == (WEEKLY, "kernel")
     assert manifest["versions"] == weekly.versions
     assert manifest["size"] > 100_000_000
-    lock = "\n".join(run(weekly.reference, "cat", "/opt/despejado/stack/requirements.lock"))
+    lock = "\n".join(run(weekly.id, "cat", "/opt/despejado/stack/requirements.lock"))
     assert "lsst-daf-butler==30.2026.4300" in lock and "--hash=sha256:" in lock
     inside = locks.pins(lock, locks.markers("3.13.5"))
     assert {name: manifest["versions"][name] for name in inside} == inside
@@ -115,9 +115,7 @@ def test_anybody_may_run_a_lab(
     tmp_path.chmod(0o755)
     command = smoke_command("lab", ("astropy", "pyvo", "despejado"))
     said: list[str] = []
-    engine.run(
-        RunStep(plain.reference, command, user, {smoke: "/mnt/smoke"}), said.append, explain_smoke
-    )
+    engine.run(RunStep(plain.id, command, user, {smoke: "/mnt/smoke"}), said.append, explain_smoke)
     assert "smoke: ok" in said
 
 
@@ -146,7 +144,7 @@ print(json.dumps(found))
 
 def test_nothing_is_baked_in_but_software(plain: BuiltImage, run: Run) -> None:
     python = "/usr/bin/python3"
-    found = json.loads(run(plain.reference, python, "-I", "-c", _LOOK)[-1])
+    found = json.loads(run(plain.id, python, "-I", "-c", _LOOK)[-1])
     assert set(found["writable"]) <= {"/tmp", "/var/tmp", "/home/lab", "/run/lock", "/run"}
     assert found["home"] == []
     assert found["setuid"] == [] and found["cache"] == [] and found["mnt"] == []
@@ -159,7 +157,7 @@ def test_parts_of_the_platform_work_and_share_what_is_below_them(
     """Building runs their smoke tests; as root they would not even be asked to."""
     image = build_image(name)
     assert image.layers[:2] == plain.layers[:2]
-    assert int(run(image.reference, "id", "-u", user="1000:1000")[-1]) == 1000
+    assert int(run(image.id, "id", "-u", user="1000:1000")[-1]) == 1000
 
 
 # Nothing of the machine that built it
@@ -175,7 +173,7 @@ def probe(engine: Engine, plain: BuiltImage, tmp_path: Path) -> BuildStep:
     return BuildStep(
         name="probe",
         reference="localhost/despejado-tests/probe:1",
-        parent=plain.reference,
+        parent=plain.id,
         containerfile=(IMAGES / "lab" / "stack.Containerfile").read_text(),
         key="0" * 64,
         labels={},

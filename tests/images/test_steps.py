@@ -86,7 +86,7 @@ def test_when_it_was_made_does_not_make_an_image_another() -> None:
 
 def test_an_image_is_a_candidate_until_it_is_tested() -> None:
     last = chain()[-1]
-    assert last.reference == "localhost/despejado/lab:w_2026_43-candidate"
+    assert last.reference == "localhost/despejado/lab:w_2026_43-candidate-0"
     assert last.labels == {"a": "1", "dev.despejado.content": last.key}
 
 

@@ -73,6 +73,11 @@ def list_arguments(engine: EngineName, repository: str) -> list[str]:
     return ["images", "--filter", f"reference={repository}", "--format", f"{name}:{{{{.Tag}}}}"]
 
 
+def dangling_arguments() -> list[str]:
+    """The ids of all images here that have no name."""
+    return ["images", "--filter", "dangling=true", "--quiet", "--no-trunc"]
+
+
 def pull_arguments(engine: EngineName, remote: str) -> list[str]:
     """Pull an image."""
     if engine == "docker":

@@ -160,7 +160,8 @@ class ImageBuilder:
             recipe = part.recipe
             spec = resolver.decide(recipe, part.prefix, target.kind, created, self._shipped(recipe))
         labels = image_labels(target, spec, ui=ui, python=python, created=created, revision=commit)
-        chain.append(last_step(texts, target, chain[-1], spec, labels))
+        this = f"{os.getpid()}-{os.urandom(4).hex()}"
+        chain.append(last_step(texts, target, chain[-1], spec, labels, this))
         own = tuple(wheel.partition("[")[0].replace("-", "_") for wheel in recipe.own)
         return spec, (*recipe.imports, *own)
 
@@ -242,6 +243,7 @@ class ImageBuilder:
             tag=target.tag,
             title=str(environment.manifest["title"]),
             reference=reference,
+            id=record.id,
             content=step.key,
             versions=environment.manifest["versions"],
             layers=record.layers,
@@ -256,12 +258,12 @@ class ImageBuilder:
         try:
             self._make(step)
             self._test(step, target, imports)
+            record = self._has(step.reference, step.key)
+            if record is None:
+                raise ImageBuildError(f"{reference} was built, and is not there any more.")
             self._engine.tag(step.reference, reference)
         finally:
             self._engine.untag(step.reference)
-        record = self._has(reference, step.key)
-        if record is None:
-            raise ImageBuildError(f"{reference} was built, and is not there any more.")
         if last is not None and last.id != record.id:
             self._engine.forget(last.id)
         return record
@@ -286,7 +288,8 @@ class ImageBuilder:
             repository, _, tag = step.reference.removeprefix("localhost/").partition(":")
             shared = remote_reference(self.registry, repository, tag)
             self._engine.push(step.reference, shared, self._detail)
-        digest = self._engine.push(image.reference, remote, self._detail)
+        # By its id: a build from another state folder may have taken the name since.
+        digest = self._engine.push(image.id, remote, self._detail)
         self.history.add(f"push {target.kind}", time.monotonic() - started)
         return replace(image, pushed=remote, digest=digest)
 

@@ -17,6 +17,7 @@ from despejado_spawner.environments.uv import run_logged
 from despejado_spawner.images.building.arguments import (
     build_arguments,
     create_arguments,
+    dangling_arguments,
     list_arguments,
     pull_arguments,
     push_arguments,
@@ -126,8 +127,10 @@ class Engine:
         self._ask(["rmi", reference])
 
     def forget(self, image: str) -> None:
-        """Remove an image by its id, unless a name or another image still needs it."""
-        self._ask(["rmi", image])
+        """Remove an image by its id, unless it has a name or something still needs it."""
+        nameless = (self._ask(dangling_arguments()) or "").split()
+        if image in [one.removeprefix("sha256:") for one in nameless]:
+            self._ask(["rmi", image])
 
     def pull(self, remote: str) -> bool:
         """Fetch an image if a registry has it."""

@@ -108,12 +108,17 @@ class RunStep:
 
 @dataclass(frozen=True, slots=True)
 class BuiltImage:
-    """An image that passed its smoke test. ``digest`` is the registry's, if it was pushed."""
+    """An image that passed its smoke test.
+
+    ``id`` is the engine's, by which it is found whoever takes its name meanwhile. ``digest`` is
+    the registry's, if it was pushed.
+    """
 
     kind: ImageKind
     tag: str
     title: str
     reference: str
+    id: str
     content: str
     versions: Mapping[str, str]
     layers: tuple[str, ...]
@@ -128,6 +133,7 @@ class BuiltImage:
             "tag": self.tag,
             "title": self.title,
             "reference": self.reference,
+            "id": self.id,
             "content": self.content,
             "versions": dict(self.versions),
             "layers": list(self.layers),

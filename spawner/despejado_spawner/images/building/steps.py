@@ -33,7 +33,7 @@ UI_LABEL = f"{NAMESPACE}.ui"
 _OCI = "org.opencontainers.image"
 _UI_SHOWN = ("jupyterlab", "jupyterhub", "jupyter-server", "despejado-lab")
 CANDIDATE = "candidate"
-"""Ending of the name that an image has until its smoke test has passed."""
+"""Part of the name that an image has until its smoke test has passed."""
 
 BASE_FILE = "base/Containerfile"
 LAB_BASE_FILE = "lab/base.Containerfile"
@@ -92,8 +92,12 @@ def last_step(
     parent: BuildStep,
     environment: EnvironmentSpec,
     labels: Mapping[str, str],
+    build: str = "0",
 ) -> BuildStep:
-    """The image that was asked for, under the name of a candidate."""
+    """The image that was asked for, under the name of a candidate.
+
+    ``build`` keeps apart two builds of one tag from different state folders.
+    """
     file = LAB_STACK_FILE if target.kind == "lab" else f"{target.folder}/Containerfile"
     step = _link(
         target.kind,
@@ -106,7 +110,7 @@ def last_step(
     )
     return replace(
         step,
-        reference=local_reference(target.repository, f"{target.tag}-{CANDIDATE}"),
+        reference=local_reference(target.repository, f"{target.tag}-{CANDIDATE}-{build}"),
         labels={**labels, CONTENT_LABEL: step.key},
     )
 
