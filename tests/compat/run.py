@@ -7,6 +7,7 @@ The suite is in no package. ``FOLDER`` is a checkout of KubeSpawner, or its ``te
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from tests.compat.compare import Outcome, compare, stale, table
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 OURS = "despejado_spawner.lab_spawner:LabSpawner"
-ENVIRONMENT = ROOT / ".tools" / "compat"
+ENVIRONMENTS = ROOT / ".tools" / "compat"
 NO_CLUSTER = """\
 apiVersion: v1
 kind: Config
@@ -38,8 +39,13 @@ class CompatError(Exception):
     """The comparison could not be made."""
 
 
-def make_environment(uv: str, folder: Path, extra: Sequence[str]) -> str:
-    """The suite's own environment, with its pins and this checkout; returns its Python."""
+def make_environment(uv: str, extra: Sequence[str]) -> str:
+    """The suite's own environment, with its pins and this checkout; returns its Python.
+
+    Other requirements make another one: they would stay where the next run asks for none.
+    """
+    digest = hashlib.sha256("\n".join(extra).encode()).hexdigest()[:8]
+    folder = ENVIRONMENTS / (digest if extra else "default")
     python = str(folder / "bin" / "python")
     commands: list[list[str]] = [
         [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder)],
@@ -125,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         tests_of(options.suite)
         intended = intended_differences(options.differences)
-        python = options.python or make_environment(options.uv, ENVIRONMENT, options.extra)
+        python = options.python or make_environment(options.uv, options.extra)
         stock = run_suite(python, options.suite, None, arguments)
         ours = run_suite(python, options.suite, options.replacement, arguments)
     except CompatError as error:
