@@ -20,6 +20,7 @@ from despejado_spawner.kubernetes.follow import now
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.names import START_LABEL, object_name
 from despejado_spawner.kubernetes.read import PodView
+from despejado_spawner.kubernetes.reasons import failed
 from despejado_spawner.kubernetes.watch import LabPodReflector, shared_reflector
 from despejado_spawner.kubernetes.watch_events import LabEventReflector
 from despejado_spawner.lab_options import LabOptions
@@ -136,7 +137,7 @@ class LabLife(LabOptions):
         pod = self.current_pod()
         if pod is None:
             if self._started and not self._stopping:
-                self.note_end(LabFailed("deleted", "Your lab was deleted in the cluster."))
+                self.note_end(failed("deleted", "Your lab was deleted in the cluster."))
             return 1
         ended = self._ended(pod)
         if ended is None:
@@ -238,7 +239,7 @@ class LabLife(LabOptions):
             api = self.lab_api(Deadline.after(self.k8s_api_request_retry_timeout))
             await api.delete_pod(self.pod_name, 0)
             if not await watch.until_gone(self.stop_timeout):
-                raise LabFailed(
+                raise failed(
                     "api", f"The lab's pod {self.namespace}/{self.pod_name} cannot be deleted."
                 )
 

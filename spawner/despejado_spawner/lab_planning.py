@@ -11,7 +11,6 @@ from jupyterhub.utils import exponential_backoff, maybe_future
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner.objects import make_owner_reference
 
-from despejado_spawner.errors import LabFailed
 from despejado_spawner.identity_files import check_identity
 from despejado_spawner.kubernetes.adopted import (
     DEFAULT_GID,
@@ -32,6 +31,7 @@ from despejado_spawner.kubernetes.names import START_LABEL
 from despejado_spawner.kubernetes.network import lab_network_policy, parse_network
 from despejado_spawner.kubernetes.planning import SiteFacts, StartFacts, plan_pod
 from despejado_spawner.kubernetes.quick_start import quicken
+from despejado_spawner.kubernetes.reasons import failed
 from despejado_spawner.kubernetes.security import restrict
 from despejado_spawner.kubernetes.settings import HomeSettings, parse_homes, parse_mount
 from despejado_spawner.lab_options import LabOptions
@@ -188,7 +188,7 @@ class LabPlanning(LabOptions):
             return planned.home_job
         homes = self.home_settings()
         if homes is None or homes.provisioner is None:
-            raise LabFailed(
+            raise failed(
                 "home",
                 "The lab waits for its home folder, and this hub has no provisioner any more.",
             )

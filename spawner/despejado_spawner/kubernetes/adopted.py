@@ -65,6 +65,7 @@ def adopted_pod(plan: AdoptedPlan) -> Manifest:
         spec["restartPolicy"] = "Never"
     spec.setdefault("enableServiceLinks", False)
     notebook = next(each for each in spec["containers"] if each["name"] == CONTAINER)
+    notebook.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     name = object_name(plan.pod_name, plan.start_id)
     for variable in notebook.get("env", []):
         if variable["name"] in SECRET_VARIABLES and variable.get("value"):

@@ -12,11 +12,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from despejado_spawner.errors import HomeError, LabFailed
+from despejado_spawner.errors import HomeError
 from despejado_spawner.homes import HomeReport
 from despejado_spawner.kubernetes.homes import read_home_verdict
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.names import HOME_GATE
+from despejado_spawner.kubernetes.reasons import failed
 
 
 class Objects(Protocol):
@@ -49,7 +50,7 @@ async def create_lab(
         await end_earlier()
         created = await api.create_pod(pod)
         if created is None:
-            raise LabFailed("api", "An earlier lab of this name could not be removed.")
+            raise failed("api", "An earlier lab of this name could not be removed.")
     await api.adopt(dependents, created)
     return created
 

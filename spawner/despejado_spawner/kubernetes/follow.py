@@ -22,6 +22,7 @@ from despejado_spawner.kubernetes.diagnosis import (
     diagnose,
 )
 from despejado_spawner.kubernetes.models import Manifest
+from despejado_spawner.kubernetes.reasons import failed
 from despejado_spawner.progress import Phase, SpawnProgress
 
 _LOOK_AGAIN = 1.0
@@ -97,7 +98,7 @@ class Start:
         if pod is None:
             if not self.seen:
                 return None
-            raise LabFailed("deleted", "The lab was deleted while it started.")
+            raise failed("deleted", "The lab was deleted while it started.")
         self.seen = True
         return diagnose(pod, self.watched.events(), now=now(), settings=self.settings)
 
@@ -138,7 +139,7 @@ class Start:
     def _late(self, found: object) -> LabFailed:
         last = self.progress.events[-1].message if self.progress.events else "It was queued."
         details = found.details if isinstance(found, Waiting) else ()
-        return LabFailed(
+        return failed(
             "timeout",
             f"The lab was not up within the time that a start may take. The last step: {last}",
             details=details,

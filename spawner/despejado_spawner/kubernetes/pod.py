@@ -82,6 +82,8 @@ def build_pod(plan: PodPlan) -> Manifest:
     _metadata(pod, plan)
     _spec(pod["spec"], plan)
     notebook["image"] = plan.image_reference
+    # The last lines of a server that crashed are then in the pod's status.
+    notebook.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     notebook["env"] = _environment(plan, variables)
     notebook["resources"] = _resources(notebook.get("resources") or {}, plan)
     if plan.launcher:

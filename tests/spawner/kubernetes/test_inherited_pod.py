@@ -315,6 +315,7 @@ ADDED = {
     "spec.securityContext.runAsNonRoot",
     "spec.securityContext.seccompProfile",
     "spec.containers[notebook].securityContext.capabilities",
+    "spec.containers[notebook].terminationMessagePolicy",
     "spec.containers[side].securityContext",
     "spec.initContainers[init].securityContext",
     "spec.containers[notebook].env[JUPYTERHUB_API_TOKEN].valueFrom",
