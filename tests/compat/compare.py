@@ -58,9 +58,13 @@ def compare(
 
 
 def stale(rows: tuple[Row, ...], intended: Mapping[str, str]) -> tuple[str, ...]:
-    """Patterns of intended differences that explain none."""
-    used = [row.test for row in rows if row.kind == "intended"]
-    return tuple(each for each in intended if not any(_matches(test, each) for test in used))
+    """Patterns of intended differences all of whose tests pass for both."""
+    found = []
+    for pattern in intended:
+        outcomes = [(r.stock.outcome, r.ours.outcome) for r in rows if _matches(r.test, pattern)]
+        if outcomes and all(each == ("passed", "passed") for each in outcomes):
+            found.append(pattern)
+    return tuple(found)
 
 
 def table(rows: tuple[Row, ...]) -> str:

@@ -34,8 +34,9 @@ def test_what_fails_for_stock_is_no_regression() -> None:
 
 
 def test_a_listed_difference_that_is_none_is_stale() -> None:
-    intended = {"t.py::a*": "meant", "t.py::b": "was meant"}
-    rows = compare({"t.py::a1": PASSED, "t.py::b": PASSED}, {"t.py::b": PASSED}, intended)
+    intended = {"t.py::a*": "meant", "t.py::b": "was meant", "t.py::c": "skipped", "t.py::d": "?"}
+    stock = {"t.py::a1": PASSED, "t.py::b": PASSED, "t.py::c": SKIPPED}
+    rows = compare(stock, {**stock, "t.py::a1": FAILED}, intended)
     assert stale(rows, intended) == ("t.py::b",)
 
 

@@ -7,9 +7,12 @@ import base64
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
+from jupyterhub import orm
+from jupyterhub.objects import Server
 from traitlets.config import Config
 
 from tests.spawner.kubernetes.fake_api import FakeApi
@@ -162,6 +165,24 @@ async def test_get_pod_url_of_the_site(make: Make) -> None:
     spawner = make(get_pod_url=url)
     assert await spawner.start() == f"http://localhost:{spawner.port}"
     assert ("jo", "127.0.0.1") in asked
+
+
+async def test_a_changed_address_is_followed(make: Make) -> None:
+    """The hub's database may have an older one, when a start was interrupted, say."""
+    spawner = make()
+    url = await spawner.start()
+    spawner.db = Mock()
+    spawner.server = Server(
+        orm_server=orm.Server(
+            proto="http", ip="10.9.9.9", port=1, base_url="/user/jo/", cookie_name="c"
+        )
+    )
+    assert await spawner.poll() is None
+    assert spawner.server.host == url
+    assert spawner.server.base_url == "/user/jo/"
+    spawner.port = 1234  # a new setting is for new labs
+    assert await spawner.poll() is None
+    assert spawner.server.host == url
 
 
 async def test_services(make: Make, api: FakeApi) -> None:
