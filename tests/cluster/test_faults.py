@@ -144,7 +144,8 @@ def test_an_image_that_is_no_lab_fails_within_seconds(
     words: str,
 ) -> None:
     offered = {name: f"{cluster.registry}/{image}" for name, image in images.items()}
-    with site(cluster, tmp_path, settings={"lab": {"images": offered}}) as here:
+    settings = {"kubespawner": {"cmd": ["jupyterhub-singleuser"]}, "lab": {"images": offered}}
+    with site(cluster, tmp_path, settings=settings) as here:
         here.hub.add_user("rachel")
         response = here.hub.ask("rachel", options)
         assert response.status_code in (400, 500)

@@ -22,6 +22,8 @@ _MISSING = re.compile(
 )
 _MOUNTING = re.compile(r"error mounting|mount callback|to rootfs at")
 """Not the command, but what is mounted around it."""
+_NOT_A_PROGRAM = (126, 127)
+"""With what a shell ends that cannot execute, or find, its program (POSIX.1, Shell, 2.8.2)."""
 _TRIED_AGAIN = re.compile(
     r"context deadline exceeded|is reserved|timed? ?out|timing out|already in use"
 )
@@ -97,6 +99,9 @@ def _terminated(view: PodView, container: ContainerState, bigger_size: str | Non
     if container.exit_code == 0:
         return failed("ended", f"The lab has ended by itself.{own}", None, log)
     code = container.exit_code
+    if code in _NOT_A_PROGRAM:
+        message = f"The image cannot start a lab: it has no program to run.{own}"
+        return failed("command", message, None, log)
     how = _how(code) if code is not None else (container.reason or "no exit code")
     message = f"The lab's {_what(container)} ended with {how}.{own}"
     bigger = f" ({bigger_size})" if bigger_size else ""

@@ -347,3 +347,13 @@ def test_a_disruption_that_did_not_come_is_none(status: str) -> None:
         {"type": "DisruptionTarget", "status": status, "reason": "EvictionByEvictionAPI"}
     )
     assert isinstance(diagnose(pod, events, now=after(events, 1), settings=SITE), Running)
+
+
+def test_a_shell_that_does_not_find_its_program_is_a_missing_command() -> None:
+    """What a quick start of an image without JupyterHub ends with."""
+    pod, events = recorded("crashed")
+    ended = pod["status"]["containerStatuses"][0]["state"]["terminated"]
+    ended |= {"exitCode": 127, "message": "sh: exec: line 0: jupyterhub-singleuser: not found\n"}
+    found = diagnose(pod, events, now=after(events, 1), settings=SITE)
+    assert isinstance(found, Ended) and found.failure.reason == "command"
+    assert "jupyterhub-singleuser: not found" in str((found.failure, found.failure.details))
