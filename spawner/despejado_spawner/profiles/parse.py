@@ -81,20 +81,19 @@ def find_profile(slug: str | None, profiles: Sequence[Profile]) -> Profile:
 def offered_part(saved: object, profiles: Sequence[Profile]) -> dict[str, Any]:
     """What of the saved options can still be chosen, to mark it in the form."""
     options = dict(saved) if isinstance(saved, Mapping) else {}
-    while options and profiles:
-        try:
-            parse_profile(options, profiles)
-        except OptionsError as error:
-            if error.field not in options or error.field == PROFILE:
-                # Without its profile no option means what it meant; a value that is only missing
-                # is asked for by the form.
-                return {} if error.field == PROFILE else options
-            del options[error.field]
-        except ProfileListError:
-            return {}  # said to those who start it; the form is for all profiles
-        else:
-            return options
-    return {}
+    try:
+        profile = find_profile(_text(options, PROFILE), profiles)
+    except OptionsError:
+        return {}  # without its profile no option means what it meant
+    gone = set()
+    for name, option in (profile.get("profile_options") or {}).items():
+        for key in (name, name + UNLISTED):
+            try:
+                if key in options:
+                    _option_override(name, option, {key: options[key]})
+            except (OptionsError, ProfileListError):
+                gone.add(key)
+    return {key: value for key, value in options.items() if key not in gone}
 
 
 def _option_override(

@@ -89,8 +89,11 @@ def test_any_json_gives_a_choice_or_an_options_error(raw: object) -> None:
 @given(ANY_JSON | ALMOST)
 def test_what_is_marked_in_the_form_can_be_chosen(saved: object) -> None:
     part = offered_part(saved, PROFILES)
-    if part.get("profile") != "own":  # there, a tag must be written, and none need have been saved
+    try:
         parse_profile(part, PROFILES)
+    except OptionsError as error:  # what must be written need not have been saved
+        assert error.message == "A value is needed (Tag)."
+        assert error.field not in part
     if isinstance(saved, dict):
         assert part.items() <= saved.items()
 
@@ -185,6 +188,9 @@ def test_only_what_is_gone_is_not_marked_in_the_form() -> None:
     assert offered_part({"profile": "gone", "image": "base"}, PROFILES) == {}
     assert offered_part({"profile": "cpu", "image": "base"}, PROFILES)["image"] == "base"
     assert offered_part("not options", PROFILES) == {}
+    assert offered_part({"image": "unlisted-choice"}, PROFILES) == {}
+    unfinished = {"profile": "own", "closed": "gone"}
+    assert offered_part(unfinished, PROFILES) == {"profile": "own"}
 
 
 def test_a_broken_pattern_is_the_sites_mistake_and_only_of_its_profile() -> None:
