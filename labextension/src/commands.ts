@@ -4,6 +4,7 @@ export const CommandIDs = {
   saveAndExit: 'despejado:save-and-exit',
   saveExitAndLogOut: 'despejado:save-exit-and-log-out',
   exitWithoutSaving: 'despejado:exit-without-saving',
+  startBigger: 'despejado:start-bigger-lab',
   openTutorial: 'despejado:open-tutorial',
   refreshTutorials: 'despejado:refresh-tutorials'
 } as const;

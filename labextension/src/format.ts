@@ -4,15 +4,28 @@ import type { ILabConfig, ILabSize, ILabUser } from './labConfig';
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 
+function unitOf(bytes: number): number {
+  let exponent = 0;
+  while (bytes >= 1024 ** (exponent + 1) && exponent < UNITS.length - 1) {
+    exponent += 1;
+  }
+  return exponent;
+}
+
+function inUnit(bytes: number, exponent: number): number {
+  return Math.round((bytes / 1024 ** exponent) * 10) / 10;
+}
+
 /** Bytes with a binary unit and at most one decimal: `3 GiB`, `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${Math.round(value * 10) / 10} ${UNITS[unit]}`;
+  const exponent = unitOf(bytes);
+  return `${inUnit(bytes, exponent)} ${UNITS[exponent]}`;
+}
+
+/** Two amounts in the unit of the second: `1.2 / 3 GiB`. */
+export function formatShare(used: number, limit: number): string {
+  const exponent = unitOf(limit);
+  return `${inUnit(used, exponent)} / ${inUnit(limit, exponent)} ${UNITS[exponent]}`;
 }
 
 function capitalised(word: string): string {
@@ -22,6 +35,11 @@ function capitalised(word: string): string {
 /** `Small`, or null where the size has no name. */
 export function sizeName(size: ILabSize): string | null {
   return size.name === null ? null : capitalised(size.name);
+}
+
+/** The sizes with more memory, as they are written for people, by name. */
+export function biggerSizes(size: ILabSize): Map<string, string> {
+  return new Map(size.bigger.map(name => [capitalised(name), name]));
 }
 
 /** `1 CPU, 3 GiB memory`; null if there is no limit. */

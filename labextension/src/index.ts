@@ -3,6 +3,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { badgePlugin } from './badge/plugin';
 import { exitPlugin } from './exit/plugin';
 import { infoPlugin } from './info';
+import { memoryPlugin } from './memory/plugin';
 import { startupPlugin } from './startup/plugin';
 import { tutorialsPlugin } from './tutorials/plugin';
 
@@ -14,6 +15,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   exitPlugin,
   startupPlugin,
   badgePlugin,
+  memoryPlugin,
   tutorialsPlugin
 ];
 

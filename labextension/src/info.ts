@@ -17,7 +17,11 @@ function hubOfPage(): IHubPages | null {
     return null;
   }
   const base = `${PageConfig.getOption('hubHost')}${prefix.replace(/\/+$/, '')}`;
-  return { homeUrl: `${base}/home`, logoutUrl: `${base}/logout` };
+  return {
+    homeUrl: `${base}/home`,
+    logoutUrl: `${base}/logout`,
+    spawnUrl: null
+  };
 }
 
 /** Asks the server once. */

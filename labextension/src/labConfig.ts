@@ -21,11 +21,15 @@ export interface ILabSize {
   cpu: number | null;
   /** Limit in bytes; null is none, or not known. */
   memory: number | null;
+  /** Sizes with more memory that the user may start, the next one first. */
+  bigger: string[];
 }
 
 export interface IHubPages {
   homeUrl: string;
   logoutUrl: string;
+  /** Where this server is started; null if that is not known. */
+  spawnUrl: string | null;
 }
 
 export interface IAbnormalStartup {
@@ -82,7 +86,8 @@ function textTable(value: unknown): Record<string, string> {
 function hubPages(value: unknown): IHubPages | null {
   const homeUrl = text(part(value).home_url);
   const logoutUrl = text(part(value).logout_url);
-  return homeUrl && logoutUrl ? { homeUrl, logoutUrl } : null;
+  const spawnUrl = text(part(value).spawn_url);
+  return homeUrl && logoutUrl ? { homeUrl, logoutUrl, spawnUrl } : null;
 }
 
 function abnormalStartup(value: unknown): IAbnormalStartup | null {
@@ -119,7 +124,8 @@ export function parseLabConfig(answer: unknown): ILabConfig {
     size: {
       name: text(size.name),
       cpu: number(size.cpu),
-      memory: number(size.memory)
+      memory: number(size.memory),
+      bigger: texts(size.bigger)
     },
     serverName: text(top.server_name) ?? '',
     hub: hubPages(top.hub),

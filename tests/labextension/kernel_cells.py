@@ -24,7 +24,7 @@ def run_cell(server: httpx.Client, kernel: str, code: str) -> str:
     """What a cell prints; it must not fail."""
     printed = ""
     with channel(server, f"api/kernels/{kernel}/channels") as cells:
-        cells.send(json.dumps(_execute(code)))
+        cells.send(json.dumps(execute_request(code)))
         while True:
             message = json.loads(cells.recv())
             if message["parent_header"].get("msg_id") != "1":
@@ -40,7 +40,7 @@ def kill_kernel(server: httpx.Client, kernel: str) -> None:
     """End a kernel as the system does; returns when the server has noticed it."""
     run_cell(server, kernel, "import os")
     with channel(server, f"api/kernels/{kernel}/channels") as cells:
-        cells.send(json.dumps(_execute("os.kill(os.getpid(), 9)")))
+        cells.send(json.dumps(execute_request("os.kill(os.getpid(), 9)")))
         while True:
             try:
                 message = json.loads(cells.recv())
@@ -50,7 +50,8 @@ def kill_kernel(server: httpx.Client, kernel: str) -> None:
                 return
 
 
-def _execute(code: str) -> dict[str, Any]:
+def execute_request(code: str) -> dict[str, Any]:
+    """The message that runs a cell."""
     return {
         "channel": "shell",
         "header": {"msg_id": "1", "msg_type": "execute_request", "session": "s", "version": "5.3"},

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Page, Request, expect
 
+from tests.labextension.browsing import (
+    dialog,
+    edit_notebook,
+    escape,
+    open_lab,
+    open_menu,
+    pick,
+)
 from tests.labextension.lab_process import (
     LAB_JSON,
-    TOKEN,
     HubStandIn,
     Lab,
     notebook,
@@ -26,22 +31,6 @@ from tests.labextension.lab_process import (
 pytestmark = pytest.mark.browser
 
 FIRST = "01-first-look.ipynb"
-QUIET = (
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -51,68 +40,10 @@ def lab(_shared_lab: Lab, hub: HubStandIn) -> Lab:
     return _shared_lab
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(10_000)
-    yield context.new_page()
-    context.close()
-
-
-def open_lab(page: Page, lab: Lab) -> None:
-    page.goto(f"{lab.url}/lab?token={TOKEN}&reset")
-    page.wait_for_selector("#jupyterlab-splash", state="detached", timeout=60_000)
-    page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
-    # A menu closes when its content arrives: ask for the list once more and wait for it.
-    page.evaluate("() => window.jupyterapp.commands.execute('despejado:refresh-tutorials')")
-
-
-def dialog(page: Page, title: str) -> None:
-    expect(page.locator(".jp-Dialog-header")).to_have_text(title)
-
-
-def escape(page: Page) -> None:
-    """Leave a dialog by keyboard, once it has the focus."""
-    expect(page.locator(".jp-Dialog :focus")).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.locator(".jp-Dialog")).to_have_count(0)
-
-
 def visible_files(folder: Path) -> list[Path]:
     """What a user sees there; Jupyter's checkpoints are hidden."""
     files = (path for path in folder.iterdir() if path.is_file())
     return sorted(path for path in files if not path.name.startswith("."))
-
-
-def open_menu(page: Page, name: str) -> None:
-    page.get_by_role("menuitem", name=name, exact=True).first.click()
-
-
-def pick(page: Page, menu: str, *items: str) -> None:
-    """Open a menu of the menu bar and go through its items."""
-    open_menu(page, menu)
-    for item in items[:-1]:
-        page.get_by_role("menuitem", name=item, exact=True).hover()
-    page.get_by_role("menuitem", name=items[-1], exact=True).click()
-
-
-def edit_notebook(page: Page, lab: Lab, name: str) -> None:
-    """Open a notebook of the home and change it without saving."""
-    (lab.home / name).write_text(notebook(f"# {name}"))
-    page.evaluate(
-        """async path => {
-            const app = window.jupyterapp;
-            await app.serviceManager.ready;
-            const widget = await app.commands.execute('docmanager:open', { path });
-            await widget.context.ready;
-            widget.content.model.sharedModel.getCell(0).setSource('# changed by the test');
-        }""",
-        name,
-    )
-    page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget?.context?.model.dirty === true"
-    )
 
 
 def test_the_badge_names_environment_and_size_and_opens_the_details(
@@ -336,7 +267,7 @@ def test_commands_describe_their_arguments(page: Page, lab: Lab) -> None:
             return ids.map((id, i) => [id, all[i].args]);
         }"""
     )
-    assert len(schemas) == 6
+    assert len(schemas) == 7
     assert [name for name, schema in schemas if not schema or schema["type"] != "object"] == []
 
 

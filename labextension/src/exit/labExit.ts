@@ -1,16 +1,26 @@
 import React from 'react';
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
+import {
+  Dialog,
+  InputDialog,
+  Notification,
+  showDialog
+} from '@jupyterlab/apputils';
 import type { IDocumentManager } from '@jupyterlab/docmanager';
 import type { DocumentRegistry } from '@jupyterlab/docregistry';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { biggerSizes } from '../format';
 import { Message } from '../message';
 import { RequestError, requestLab } from '../request';
 import type { ILabInfo } from '../tokens';
 import { changedDocuments, saveDocuments } from './documents';
 import type { ISaveFailure } from './documents';
+import { spawnLink } from './spawnLink';
+
+const GONE_POLL = 250;
+const GONE_DEADLINE = 60_000;
 
 /** Leave the page without the browser's question about unsaved changes: ours was answered. */
 function leaveFor(url: string): void {
@@ -43,15 +53,56 @@ export class LabExit {
 
   /** Save everything, stop the lab, go to the hub's home or log out. A failed save stops it all. */
   async saveAndExit(logOut: boolean): Promise<void> {
+    const hub = this._info.hub;
+    if (hub !== null && (await this._save()) && (await this._stop())) {
+      leaveFor(logOut ? hub.logoutUrl : hub.homeUrl);
+    }
+  }
+
+  /** Ask for a bigger size, save everything, stop the lab, and start it again in that size. */
+  async startBigger(): Promise<void> {
+    const config = await this._info.ready;
+    const spawnUrl = this._info.hub?.spawnUrl ?? null;
+    const sizes = biggerSizes(config.size);
+    if (spawnUrl === null || sizes.size === 0) {
+      return;
+    }
+    const size = await this._chooseSize(sizes);
+    if (size === null || !(await this._save()) || !(await this._stop())) {
+      return;
+    }
+    // The hub sends whoever asks for a start to the old lab as long as that is there.
+    await this._gone();
+    leaveFor(spawnLink(spawnUrl, config.image.tag, size));
+  }
+
+  private async _chooseSize(
+    sizes: ReadonlyMap<string, string>
+  ): Promise<string | null> {
+    const trans = this._trans;
+    const result = await InputDialog.getItem({
+      title: trans.__('Start a bigger lab'),
+      label: trans.__(
+        'All documents are saved and the lab is stopped; what kernels hold in memory is lost. New size:'
+      ),
+      items: [...sizes.keys()],
+      okLabel: trans.__('Save All and Start')
+    });
+    return result.button.accept && result.value !== null
+      ? (sizes.get(result.value) ?? null)
+      : null;
+  }
+
+  /** Whether everything is saved; if not, says what is not. */
+  private async _save(): Promise<boolean> {
     const failures = await saveDocuments(
       this._changed(),
       this._trans.__('it is read-only: save a copy under another name')
     );
     if (failures.length > 0) {
       await this._tellFailures(failures);
-      return;
     }
-    await this._stop(logOut);
+    return failures.length === 0;
   }
 
   /** Stop the lab; asks before changes are lost, if `confirm` is set. */
@@ -60,7 +111,10 @@ export class LabExit {
     if (confirm && changed.length > 0 && !(await this._mayDiscard(changed))) {
       return;
     }
-    await this._stop(false);
+    const hub = this._info.hub;
+    if (hub !== null && (await this._stop())) {
+      leaveFor(hub.homeUrl);
+    }
   }
 
   private _changed(): DocumentRegistry.Context[] {
@@ -69,11 +123,8 @@ export class LabExit {
       : changedDocuments(this._app.shell, this._manager);
   }
 
-  private async _stop(logOut: boolean): Promise<void> {
-    const hub = this._info.hub;
-    if (hub === null) {
-      return;
-    }
+  /** Whether the hub stops the lab now; if not, says why. */
+  private async _stop(): Promise<boolean> {
     const note = Notification.emit(
       this._trans.__('Stopping the lab…'),
       'in-progress',
@@ -87,9 +138,26 @@ export class LabExit {
         throw error;
       }
       await this._tellError(error);
-      return;
+      return false;
     }
-    leaveFor(logOut ? hub.logoutUrl : hub.homeUrl);
+    return true;
+  }
+
+  /** Resolves when the lab answers no more, or after a minute in any case. */
+  private async _gone(): Promise<void> {
+    const settings = this._app.serviceManager.serverSettings;
+    const deadline = Date.now() + GONE_DEADLINE;
+    while (Date.now() < deadline) {
+      try {
+        await requestLab(settings, 'memory');
+      } catch (error) {
+        if (error instanceof RequestError) {
+          return;
+        }
+        throw error;
+      }
+      await new Promise(resolve => setTimeout(resolve, GONE_POLL));
+    }
   }
 
   private async _tellFailures(failures: ISaveFailure[]): Promise<void> {

@@ -69,7 +69,19 @@ export const exitPlugin: JupyterFrontEndPlugin<void> = {
         await exit.exitWithoutSaving(await asksBeforeLoss(registry));
       }
     });
+    const mayGrow = (): boolean =>
+      (info.hub?.spawnUrl ?? null) !== null &&
+      (info.config?.size.bigger.length ?? 0) > 0;
+    app.commands.addCommand(CommandIDs.startBigger, {
+      label: trans.__('Start a Bigger Lab…'),
+      caption: trans.__('Save all documents, stop the lab, start a bigger one'),
+      describedBy: NO_ARGUMENTS,
+      isVisible: mayGrow,
+      isEnabled: mayGrow,
+      execute: () => exit.startBigger()
+    });
     for (const command of [
+      CommandIDs.startBigger,
       CommandIDs.saveAndExit,
       CommandIDs.saveExitAndLogOut,
       CommandIDs.exitWithoutSaving
@@ -77,6 +89,7 @@ export const exitPlugin: JupyterFrontEndPlugin<void> = {
       palette?.addItem({ command, category: trans.__('Lab') });
     }
     void info.ready.then(() => {
+      app.commands.notifyCommandChanged(CommandIDs.startBigger);
       app.commands.notifyCommandChanged(CommandIDs.saveAndExit);
       app.commands.notifyCommandChanged(CommandIDs.saveExitAndLogOut);
       app.commands.notifyCommandChanged(CommandIDs.exitWithoutSaving);
