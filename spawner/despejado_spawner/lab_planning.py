@@ -26,7 +26,13 @@ from despejado_spawner.kubernetes.deadline import Deadline
 from despejado_spawner.kubernetes.homes import home_job, known_request
 from despejado_spawner.kubernetes.images import offered
 from despejado_spawner.kubernetes.manifests import as_manifest, as_pod
-from despejado_spawner.kubernetes.models import ClaimMount, LabObjects, Manifest, NetworkRules
+from despejado_spawner.kubernetes.models import (
+    ClaimMount,
+    LabObjects,
+    Manifest,
+    NetworkRules,
+    PlanError,
+)
 from despejado_spawner.kubernetes.names import START_LABEL
 from despejado_spawner.kubernetes.network import lab_network_policy, parse_network
 from despejado_spawner.kubernetes.planning import SiteFacts, StartFacts, plan_pod
@@ -75,6 +81,10 @@ class LabPlanning(LabOptions):
         if self.modify_pod_hook:
             self.log.info("Pod is being modified via modify_pod_hook")
             pod = await maybe_future(self.modify_pod_hook(self, pod))
+            if pod is None:
+                raise PlanError(
+                    "The site's modify_pod_hook returned nothing. It must return the pod."
+                )
         manifest = as_manifest(pod)
         if not self.has_menu:
             return await self._adopted(manifest, start_id)

@@ -56,7 +56,9 @@ class LabSpawner(LabLife, LabPlanning):
         return self._start_future
 
     async def _start(self) -> str:
-        self._progress = progress = SpawnProgress(POD_SCALE)
+        progress = self._progress
+        if progress is None or not progress.unused:
+            progress = self._progress = SpawnProgress(POD_SCALE)
         self._starting = True
         self.forget_end()
         deadline = Deadline.after(max(1.0, self.start_timeout - _MARGIN))
@@ -213,6 +215,11 @@ class LabSpawner(LabLife, LabPlanning):
         return url
 
     # Progress
+
+    def clear_state(self) -> None:
+        """JupyterHub does this before a start: who listens from then on hears of that start."""
+        super().clear_state()
+        self._progress = SpawnProgress(POD_SCALE)
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """The phases of the current start, from the first, for any number of listeners."""

@@ -91,6 +91,11 @@ class SpawnProgress:
         self._news = asyncio.Event()
 
     @property
+    def unused(self) -> bool:
+        """Whether nothing was told yet and something may still be."""
+        return not self._events and not self._closed
+
+    @property
     def events(self) -> tuple[ProgressEvent, ...]:
         return tuple(self._events)
 
