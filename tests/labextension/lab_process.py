@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -163,6 +164,19 @@ def unused_port() -> int:
         return port
 
 
+def wait_for_port(port: int) -> None:
+    """Return when somebody listens: a server says that it runs a little before it does."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, f"nobody listens on port {port}"
+            time.sleep(0.005)
+        else:
+            return
+
+
 @contextlib.contextmanager
 def running_lab(
     folder: Path, tutorials: Path, environ: Mapping[str, str] | None = None
@@ -210,6 +224,7 @@ def running_lab(
     try:
         log = Log(process)
         log.wait_for("is running at:")
+        wait_for_port(port)
         url = f"http://127.0.0.1:{port}"
         yield Lab(url, home, tutorials, process, log, folder / "cgroup")
     finally:

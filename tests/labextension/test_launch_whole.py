@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,25 +11,16 @@ import httpx
 import pytest
 
 from tests.labextension.kernel_cells import run_cell
-from tests.labextension.lab_process import HUB_TOKEN, HubStandIn, unused_port
-from tests.labextension.pod_process import GROUP, SCRATCH, UID, Pod, environment, pod
+from tests.labextension.lab_process import HUB_TOKEN, HubStandIn, unused_port, wait_for_port
+from tests.labextension.pod_process import GROUP, SCRATCH, UID, environment, pod
 
 pytestmark = pytest.mark.root
 
 
 @contextmanager
-def client(running: Pod, port: int) -> Iterator[httpx.Client]:
+def client(port: int) -> Iterator[httpx.Client]:
     """A client of the lab, from the moment on that its port listens."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except ConnectionRefusedError:
-            assert running.process.poll() is None, "".join(running.log.lines)
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        else:
-            break
+    wait_for_port(port)
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}/user/rachel/",
         headers={"Authorization": f"token {HUB_TOKEN}"},
@@ -44,7 +34,7 @@ def test_the_first_question_waits_and_is_answered_and_the_lab_can_be_worked_in(
 ) -> None:
     port = unused_port()
     variables = {**environment(hub, port), "DESPEJADO_SCRATCH": SCRATCH}
-    with pod(tmp_path, variables) as running, client(running, port) as lab:
+    with pod(tmp_path, variables) as running, client(port) as lab:
         assert not any("is running at" in line for line in running.log.lines)
         assert lab.get("api").status_code == 200
         assert lab.get("despejado/config").json()["startup"] is None
@@ -69,7 +59,7 @@ def test_a_home_that_cannot_be_used_gives_a_lab_that_says_so(
     tmp_path: Path, hub: HubStandIn, home: str, code: str
 ) -> None:
     port = unused_port()
-    with pod(tmp_path, environment(hub, port), home) as running, client(running, port) as lab:
+    with pod(tmp_path, environment(hub, port), home), client(port) as lab:
         startup = lab.get("despejado/config").raise_for_status().json()["startup"]
         assert startup["code"] == code
         assert "/home/rachel" in startup["details"]
@@ -79,7 +69,7 @@ def test_a_home_that_cannot_be_used_gives_a_lab_that_says_so(
 def test_folders_of_root_in_the_home_are_gone_round(tmp_path: Path, hub: HubStandIn) -> None:
     port = unused_port()
     name = "with folders of root"
-    with pod(tmp_path, environment(hub, port), name) as running, client(running, port) as lab:
+    with pod(tmp_path, environment(hub, port), name) as running, client(port) as lab:
         assert lab.get("despejado/config").raise_for_status().json()["startup"] is None
         assert run_in_a_kernel(lab, "print(1 + 1)") == "2\n"
         assert any(".local/share/jupyter cannot be used" in line for line in running.log.lines)
