@@ -19,7 +19,15 @@ from tests.cluster.harness.errors import HarnessError
 from tests.cluster.harness.layout import Layout
 from tests.cluster.harness.programs import Built
 from tests.cluster.harness.say import say
-from tests.cluster.harness.settings import Settings, boot_id, load, save, write_atomically
+from tests.cluster.harness.settings import (
+    Settings,
+    boot_id,
+    check_place,
+    load,
+    network_namespace,
+    save,
+    write_atomically,
+)
 from tests.cluster.harness.teardown import tear_down
 
 _CNI_FOLDERS = ("/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni")
@@ -65,10 +73,17 @@ def only_one(layout: Layout) -> Iterator[None]:
 def _settings(layout: Layout) -> Settings:
     found = load(layout.settings)
     address = network.node_address()
-    if found is not None and (found.boot, found.node_address) == (boot_id(), address):
+    if found is not None and found.boot == boot_id():
+        check_place(found)
+        if found.node_address != address:
+            # Somebody may work on it: only a person can say that it may go.
+            raise HarnessError(
+                f"the cluster was made for {found.node_address}, and the machine's address is "
+                f"{address} now: remove the cluster with `make cluster-down`, then make it anew"
+            )
         return found
     if found is not None:
-        say("The machine was started again or has another address: making the cluster anew")
+        say("The machine was started again, nothing of the cluster runs: making it anew")
         tear_down(layout)
     pods, services = network.ranges()
     made = Settings(
@@ -79,6 +94,7 @@ def _settings(layout: Layout) -> Settings:
         tokens={user: secrets.token_urlsafe(24) for user in node.USERS},
         before=network.before(),
         boot=boot_id(),
+        network=network_namespace(),
     )
     save(layout.settings, made)
     return made

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.harness import registry
@@ -30,7 +31,7 @@ _SLIM = (
 
 def push_own(address: str, built: Built) -> None:
     """The images that pods of the cluster itself need: pause, busybox, coredns."""
-    wanted = {
+    wanted: dict[tuple[str, str], Callable[[Built], Image]] = {
         ("library/pause", "1"): pause,
         ("library/busybox", "latest"): busybox,
         ("coredns/coredns", "latest"): coredns,

@@ -32,7 +32,7 @@ def spawn(command: Sequence[str], log: Path, environment: dict[str, str]) -> Rec
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         command[0],
-        command,
+        list(command),
         {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"} | environment,
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),

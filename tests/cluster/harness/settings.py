@@ -54,6 +54,8 @@ class Settings:
     before: Before
     boot: str
     """The machine's boot id: after a reboot no process, mount or link of ours is left."""
+    network: str
+    """The network namespace that links, routes and rules are in, as the kernel names it."""
     node_name: str = NODE
 
     @property
@@ -101,6 +103,24 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
         stream.write(text)
     Path(temporary).chmod(mode)
     Path(temporary).replace(path)
+
+
+def network_namespace() -> str:
+    """The namespace of this process: rules and routes of another one are out of its reach."""
+    return str(Path("/proc/self/ns/net").readlink())
+
+
+def check_place(settings: Settings) -> None:
+    """Refuse to touch a cluster of this boot from another network namespace than its own.
+
+    From there it looks broken, and taking it down would leave its rules and routes behind.
+    """
+    here = network_namespace()
+    if settings.boot == boot_id() and settings.network != here:
+        raise HarnessError(
+            f"a cluster stands at {settings.node_address}, in another network namespace "
+            f"({settings.network}, this command is in {here}); run the command there"
+        )
 
 
 def boot_id() -> str:

@@ -11,7 +11,7 @@ from tests.cluster.harness import cgroups, network, processes
 from tests.cluster.harness.components import until
 from tests.cluster.harness.errors import HarnessError
 from tests.cluster.harness.layout import NAME, Layout
-from tests.cluster.harness.settings import Settings, boot_id, load
+from tests.cluster.harness.settings import Settings, boot_id, check_place, load
 
 _LAST = ("kwok", "local-path", "kubelet", "controller-manager", "scheduler")
 """These would start pods or processes anew, so they end first."""
@@ -22,6 +22,8 @@ def tear_down(layout: Layout) -> bool:
     settings = load(layout.settings)
     if settings is None and not layout.root.exists() and not layout.run.exists():
         return False
+    if settings is not None:
+        check_place(settings)
     names = [path.stem for path in layout.records.glob("*.json")]
     for name in sorted(names, key=lambda name: name not in _LAST):
         if name != "containerd":
