@@ -161,10 +161,12 @@ def _start(layout: Layout, settings: Settings, control: Components, built: Built
     api = Api.of(layout, settings)
     for name in ("etcd", "registry", "containerd", "apiserver"):
         control.start(name)
-    for name in ("controller-manager", "scheduler", "kube-proxy", "policies"):
+    for name in ("controller-manager", "scheduler", "policies"):
         control.start(name)
     images.push_own(settings.registry, built)
-    control.start("kubelet")
+    # Before there is a node, kube-proxy waits half a minute for it.
+    for name in ("kubelet", "kube-proxy"):
+        control.start(name)
     for item in (*manifests.dns(settings), *manifests.storage(settings)):
         _apply(api, item)
     for name in ("local-path", "kwok"):

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster.harness.layout import Layout
+from tests.cluster.harness.layout import NAME, Layout
 from tests.cluster.harness.programs import Built
 from tests.cluster.harness.settings import Settings
 
@@ -121,15 +121,14 @@ def components(layout: Layout, settings: Settings, built: Built) -> dict[str, Co
             Answer(f"https://127.0.0.1:{ports.scheduler}/healthz"),
         ),
         Component(
-            "kube-proxy",
-            (kubernetes, "kube-proxy", "--config", str(etc / "kube-proxy.json")),
-            Answer(f"http://127.0.0.1:{ports.kube_proxy_health}/livez"),
-        ),
-        Component(
             "policies",
             (sys.executable, "-m", "tests.cluster.harness", "policies"),
             Answer(socket=str(layout.policies_socket)),
-            environment={"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1"},
+            environment={
+                "PYTHONPATH": str(CHECKOUT),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "DESPEJADO_CLUSTER_NAME": NAME,
+            },
         ),
         Component(
             "kubelet",
@@ -142,6 +141,11 @@ def components(layout: Layout, settings: Settings, built: Built) -> dict[str, Co
                 *("--cert-dir", str(layout.kubelet / "pki")),
             ),
             Answer(f"http://127.0.0.1:{ports.kubelet_health}/healthz"),
+        ),
+        Component(
+            "kube-proxy",
+            (kubernetes, "kube-proxy", "--config", str(etc / "kube-proxy.json")),
+            Answer(f"http://127.0.0.1:{ports.kube_proxy_health}/livez"),
         ),
         Component(
             "local-path",

@@ -6,13 +6,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-NAME = "despejado-cluster"
+NAME = os.environ.get("DESPEJADO_CLUSTER_NAME") or "despejado-cluster"
+"""Of the folders, the cgroup and the network: a second cluster beside a standing one needs another
+name and a network namespace of its own."""
+_CACHE = "despejado-cluster"
 
 
 def cache_folder() -> Path:
     """What outlives the cluster: built programs and the base image's tar."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / NAME
+    return Path(base) / _CACHE
 
 
 @dataclass(frozen=True)

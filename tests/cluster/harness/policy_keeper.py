@@ -66,6 +66,8 @@ class World:
         with self.lock:
             uid = pod["metadata"]["uid"]
             self.items["pods"].setdefault(uid, pod)
+            # Put last: who got an address last has it.
+            self.addresses.pop(uid, None)
             self.addresses[uid] = address
             self._change()
             mine = self.changed
@@ -78,7 +80,8 @@ class World:
         with self.lock:
             self.lock.wait_for(lambda: self.changed > self.applied)
             policies = list(self.items["networkpolicies"].values())
-            pods = list(self.items["pods"].items())
+            order = {uid: place for place, uid in enumerate(self.addresses, 1)}
+            pods = sorted(self.items["pods"].items(), key=lambda pod: order.get(pod[0], 0))
             spaces = list(self.items["namespaces"].values())
             addresses, number = dict(self.addresses), self.changed
         parsed = [parse_pod(item, addresses.get(uid)) for uid, item in pods]

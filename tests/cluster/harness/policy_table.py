@@ -41,9 +41,12 @@ def render_table(
 ) -> str:
     """The input of ``nft -f`` that replaces the table at once.
 
-    Policies in force, pods with an address, and each namespace's labels.
+    Policies in force, pods with an address (older ones first), and each namespace's labels.
     """
-    world = _World(sorted(pods, key=lambda pod: (pod.namespace, pod.name)), namespaces)
+    # An address may be given anew before its last pod's object goes: the later pod has it.
+    holders = {pod.address: pod for pod in pods}
+    known = sorted(holders.values(), key=lambda pod: (pod.namespace, pod.name))
+    world = _World(known, namespaces)
     ordered = sorted(policies, key=lambda policy: (policy.namespace, policy.name))
     ingress, ingress_chains = _judge(_INGRESS, ordered, world)
     egress, egress_chains = _judge(_EGRESS, ordered, world)
@@ -51,7 +54,7 @@ def render_table(
     sent = [f"ip saddr vmap {{ {egress} }}"] if egress else []
     received = [f"ip daddr vmap {{ {ingress} }}"] if ingress else []
     lines += _hook("input", sent)
-    lines += _hook("forward", [*sent, *received])
+    lines += ["", *_hook("forward", [*sent, *received])]
     lines += [*egress_chains, *ingress_chains, "}"]
     return "\n".join(lines) + "\n"
 
@@ -176,7 +179,6 @@ def _hook(name: str, lines: Sequence[str]) -> list[str]:
         f"\t\ttype filter hook {name} priority filter; policy accept;",
         *(f"\t\t{line}" for line in ((_ESTABLISHED, *lines) if lines else ())),
         "\t}",
-        "",
     ]
 
 
