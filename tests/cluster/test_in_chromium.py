@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from despejado_hub.demo.settings import node_program, proxy_bundle
 from despejado_hub.jupyterhub_config.configure import PAGES
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, WebSocket, expect, sync_playwright
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.pod_hub import free_port
@@ -90,6 +90,24 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
+def open_terminal(page: Page) -> None:
+    """Open one in the lab and wait for its prompt; what is typed before that goes nowhere."""
+    said: list[str | bytes] = []
+    sockets: list[WebSocket] = []
+
+    def listen(socket: WebSocket) -> None:
+        if "/terminals/websocket/" in socket.url:
+            socket.on("framereceived", said.append)
+            sockets.append(socket)
+
+    page.on("websocket", listen)
+    with page.expect_websocket(lambda socket: "/terminals/websocket/" in socket.url):
+        page.locator(".jp-LauncherCard[title*='terminal' i]").first.click()
+    while not any("$" in str(frame) for frame in said):
+        sockets[0].wait_for_event("framereceived")
+    page.locator(".jp-Terminal textarea").focus()
+
+
 def test_a_person_gets_a_lab_of_the_registry_s_image(
     observatory: tuple[Site, str], page: Page
 ) -> None:
@@ -114,10 +132,7 @@ def test_a_person_gets_a_lab_of_the_registry_s_image(
     expect(page.get_by_text("Plain Python").first).to_be_visible()
     page.screenshot(path=OUTPUT / "3-lab.png")
 
-    terminal = page.locator(".jp-LauncherCard[title*='terminal' i]")
-    terminal.first.click()
-    prompt = page.locator(".jp-Terminal")
-    prompt.wait_for()
+    open_terminal(page)
     page.keyboard.type("id > ~/who-am-i\n")
     assert here.homes is not None
     said = here.homes / "rachel" / "who-am-i"

@@ -138,9 +138,12 @@ def source_folder(dist: Distribution) -> Path | None:
 
 
 def source_digest(source: Path) -> str:
-    """64 hexadecimal digits over the files below a source folder and their names."""
+    """64 hexadecimal digits over the files below a source folder and their names.
+
+    Raises ``OSError`` for a folder that cannot be listed: what cannot be seen may have changed.
+    """
     total = hashlib.sha256()
-    for folder, folders, files in os.walk(source):
+    for folder, folders, files in os.walk(source, onerror=_raised):
         folders[:] = sorted(
             name for name in folders if name not in _NOT_SOURCE and not name.startswith(".")
         )
@@ -153,6 +156,10 @@ def source_digest(source: Path) -> str:
             total.update(f"{path.relative_to(source)}\0".encode())
             total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def _raised(error: OSError) -> None:
+    raise error
 
 
 def record_digest(dist: Distribution) -> str:
