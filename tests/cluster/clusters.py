@@ -14,6 +14,7 @@ from tests.cluster.harness import foreign
 from tests.cluster.harness.api import Api
 from tests.cluster.harness.bringup import control_of
 from tests.cluster.harness.components import Components
+from tests.cluster.harness.images import import_base
 from tests.cluster.harness.layout import Layout
 from tests.cluster.harness.settings import Settings, load
 
@@ -55,6 +56,8 @@ class Cluster:
             url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
             accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
             if httpx.head(url, headers=accept, trust_env=False).status_code != 200:
+                if self.ours:
+                    import_base()  # machines that run the tests may have no way to Docker Hub
                 build(_TARGETS.get(name, tag), self.registry)
             self._there.add(name)
         return f"{self.registry}/{name}"
