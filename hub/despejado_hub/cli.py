@@ -103,7 +103,7 @@ def _schema(commands: Commands) -> None:
 def _render(commands: Commands) -> None:
     parser = commands.add_parser("render", help="print what would be made")
     things = parser.add_subparsers(title="what", metavar="WHAT", required=True)
-    lab = things.add_parser("lab", help="the process of a lab, with its files, as YAML")
+    lab = things.add_parser("lab", help="the objects or the process of a lab, as YAML")
     lab.set_defaults(module="despejado_hub.commands.render")
     _add_file(lab)
     _add_state(lab)
@@ -111,6 +111,13 @@ def _render(commands: Commands) -> None:
     lab.add_argument("--user", required=True, metavar="USER", help="name of a user of the hub")
     lab.add_argument("--image", metavar="IMAGE", help="image tag (default: the recommended)")
     lab.add_argument("--size", metavar="SIZE", help="lab size (default: the file's default)")
+    role = things.add_parser("role", help="the rights that a hub needs whose labs are pods")
+    role.set_defaults(module="despejado_hub.commands.role")
+    _add_file(role)
+    _add_json(role)
+    role.add_argument(
+        "--service-account", default="hub", metavar="NAME", help="of the hub (default: hub)"
+    )
 
 
 def _images(commands: Commands) -> None:

@@ -19,7 +19,10 @@ class MenuHandler(BaseHandler):
     async def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.finish(menu_document(self.settings["despejado_store"]))
+        store = self.settings.get("despejado_store")
+        if store is None:
+            raise web.HTTPError(404, "Labs are pods here: their menu stands in the spawn page.")
+        self.finish(menu_document(store))
 
 
 class DiscoveryHandler(BaseHandler):

@@ -13,8 +13,9 @@ from despejado_hub.config.model import Platform
 class Runtime:
     """Ports and folders of one running platform. ``state`` is absolute.
 
-    The hub is reached under ``hub_host`` and data services under ``service_host``: netrc is keyed
-    by host, so that stock clients send the data token to data services and nowhere else.
+    Labs reach the hub under ``hub_host`` and data services under ``service_host``: netrc is keyed
+    by host, so that stock clients send the data token to data services and nowhere else. Where labs
+    are pods, both are the address of this machine that they reach.
     """
 
     state: Path
@@ -64,6 +65,15 @@ class Runtime:
     def tap_token_file(self) -> Path:
         """The token with which the TAP service asks the hub; mode 0400."""
         return self.run / "tap.token"
+
+
+def hosts_of(platform: Platform) -> dict[str, str]:
+    """``hub_host`` and ``service_host`` where they are not those of one machine."""
+    labs = platform.labs
+    if labs.spawner != "kubernetes" or labs.kubernetes is None:
+        return {}
+    host = labs.kubernetes.platform_host
+    return {"hub_host": host, "service_host": host}
 
 
 def default_state_folder(euid: int | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +26,7 @@ from despejado_spawner.kubernetes.watch import LabPodReflector, shared_reflector
 from despejado_spawner.kubernetes.watch_events import LabEventReflector
 from despejado_spawner.lab_options import LabOptions
 from despejado_spawner.lab_watches import LabWatch
+from despejado_spawner.options.menu import bigger_sizes
 
 _STATE = "despejado"
 _PROCESS_BEGAN = datetime.now(UTC)
@@ -40,6 +42,7 @@ class LabLife(LabOptions):
     _sweeping: asyncio.Future[None] | None = None
 
     _started = False
+    _started_here = False
     _last_end: dict[str, Any] | None = None
     _stopping = False
     _unwatch: Callable[[], None] | None = None
@@ -124,8 +127,7 @@ class LabLife(LabOptions):
         current = next((size for size in sizes if size.name == chosen), None)
         if current is None:
             return None
-        larger = [size for size in sizes if size.memory > current.memory]
-        return min(larger, key=lambda size: size.memory).name if larger else None
+        return next(iter(bigger_sizes(sizes, current)), None)
 
     # Polling
 
@@ -269,7 +271,7 @@ class LabLife(LabOptions):
 
     def note_started(self) -> None:
         """The lab answered; from now on its end is an end and not a failed start."""
-        self._started = True
+        self._started = self._started_here = True
 
     def unfinished(self, pod: Manifest) -> bool:
         """Whether this pod is one of ours that no hub has seen answering."""
@@ -319,8 +321,13 @@ class LabLife(LabOptions):
     # Secrets of a running lab
 
     async def _renew_secrets(self) -> None:
+        interval = self.refresh_secrets_interval
+        # A hub that has just come back does not know how old the secrets of its labs are; nor
+        # shall it renew those of all labs in one moment.
+        wait = interval if self._started_here else random.uniform(0, min(60, interval))  # noqa: S311
         while True:
-            await asyncio.sleep(self.refresh_secrets_interval)
+            await asyncio.sleep(wait)
+            wait = interval
             try:
                 await self.renew_secrets()
             except SpawnerError as error:

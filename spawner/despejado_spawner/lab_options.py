@@ -66,7 +66,7 @@ class LabOptions(TypedOptions, TypedProfiles, LabTraits):
         if not self.has_menu:
             form: str = await super(TypedOptions, self).get_options_form()
             return form
-        await self._first_look()
+        await self.first_look()
         return await super().get_options_form()
 
     def run_options_from_form(self, form_data: Mapping[str, Any]) -> Any:
@@ -83,7 +83,7 @@ class LabOptions(TypedOptions, TypedProfiles, LabTraits):
         if not self.has_menu:
             await super(TypedOptions, self)._run_apply_user_options(user_options)
             return
-        await self._first_look()
+        await self.first_look()
         await super()._run_apply_user_options(user_options)
 
     async def load_user_options(self) -> Any:
@@ -92,8 +92,14 @@ class LabOptions(TypedOptions, TypedProfiles, LabTraits):
             return await super().load_user_options()
         return None
 
-    async def _first_look(self) -> None:
-        """A hub that has just started does not know the registry's images yet."""
+    async def first_look(self) -> None:
+        """A hub that has just started does not know the registry's images yet.
+
+        Raises
+        ------
+        OptionsError
+            If there is no image.
+        """
         if not self.offered_images.choices():
             await self.offered_images.refresh()
             if not self.offered_images.choices():

@@ -42,6 +42,7 @@ from despejado_spawner.kubernetes.security import restrict
 from despejado_spawner.kubernetes.settings import HomeSettings, parse_homes, parse_mount
 from despejado_spawner.lab_options import LabOptions
 from despejado_spawner.models import Identity
+from despejado_spawner.options.menu import bigger_sizes
 from despejado_spawner.slugs import folder_name
 from despejado_spawner.units import parse_memory
 
@@ -63,6 +64,7 @@ class LabPlanning(LabOptions):
     pvc_name: str
     _known_home: Mapping[str, Any] | None = None
     _start_id = ""
+    plan_warnings: tuple[str, ...] = ()
 
     if TYPE_CHECKING:  # of LabLife, beside which this class stands
 
@@ -103,7 +105,8 @@ class LabPlanning(LabOptions):
         if not self.has_menu:
             return base
         plan = plan_pod(await self._start_facts(as_manifest(base)), self._site_facts())
-        for warning in plan_warnings(plan):
+        self.plan_warnings = plan_warnings(plan)
+        for warning in self.plan_warnings:
             self.log.warning("Lab of %s: %s", self._log_name, warning)
         self._objects = build_lab(plan)
         return as_pod(self._objects.pod)
@@ -249,6 +252,7 @@ class LabPlanning(LabOptions):
             secrets=self.secrets,
             default_url=self.default_url or "/lab",
             arguments=tuple(self.get_args()),
+            bigger_sizes=bigger_sizes(menu.sizes, menu.size(options.size)),
         )
 
     def _site_facts(self) -> SiteFacts:

@@ -49,7 +49,7 @@ from despejado_spawner.local.records import (
 from despejado_spawner.menus import image_choice, parse_sizes
 from despejado_spawner.models import Identity, LabImage, LabPlan, Size, SpawnOptions
 from despejado_spawner.options.hub import TypedOptions
-from despejado_spawner.options.menu import Menu
+from despejado_spawner.options.menu import Menu, bigger_sizes
 from despejado_spawner.own_identity import enforceable, own_identity
 from despejado_spawner.process import build_process
 from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
@@ -381,6 +381,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             tutorials=Path(self.tutorials) if self.tutorials else None,
             default_url=self.default_url or "/lab",
             extra_args=tuple(self.get_args()),
+            bigger_sizes=bigger_sizes(parse_sizes(self.sizes), size),
         )
 
     async def _run(self, plan: LabPlan, progress: SpawnProgress) -> None:

@@ -103,7 +103,8 @@ class LabPlan:
     server, ``kernel_python`` the interpreter of the chosen image. ``hub_environment`` is what
     JupyterHub hands to a server (it holds secrets of the hub's own); ``environment`` is what the
     platform adds. ``discovery`` is the document of docs/developers.md, "A lab". ``secrets`` are
-    written to files and appear nowhere else.
+    written to files and appear nowhere else. ``bigger_sizes`` are the names of the sizes with more
+    memory, the next one first.
     """
 
     identity: Identity
@@ -128,6 +129,7 @@ class LabPlan:
     tutorials: Path | None = None
     default_url: str = "/lab"
     extra_args: tuple[str, ...] = ()
+    bigger_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

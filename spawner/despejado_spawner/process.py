@@ -111,6 +111,7 @@ def lab_document(plan: LabPlan) -> dict[str, Any]:
             "name": plan.size.name,
             "cpu": plan.size.cpu,
             "memory": plan.size.memory,
+            "bigger": list(plan.bigger_sizes),
         },
         "tutorials": None if plan.tutorials is None else str(plan.tutorials),
     }

@@ -13,10 +13,10 @@ import pytest
 import yaml
 from despejado_hub import demo
 from despejado_hub.cli import main
-from despejado_hub.commands.render import as_yaml
 from despejado_hub.config import shipped_platforms
 from despejado_hub.demo import DemoArguments
 from despejado_hub.identity import EmbeddedRegistry
+from despejado_spawner.kubernetes.render import write_yaml
 from despejado_spawner.local.proc import boot_id, start_time
 from despejado_spawner.local.records import LabRecord, write_record
 
@@ -127,7 +127,7 @@ def test_render_lab_refuses_what_is_not_on_the_menu(
 
 def test_rendered_yaml_says_the_same_as_the_data() -> None:
     document = {"a": "x\ny\n", "b": [1, "2", None, True], "c": "trailing \n space"}
-    assert yaml.safe_load(as_yaml(document)) == document
+    assert yaml.safe_load(write_yaml([document])) == document
 
 
 def test_images_list(capsys: Output, state: Path) -> None:

@@ -220,7 +220,7 @@ def test_words_that_yaml_once_took_for_something_else_stay_words(
         ("identity: {groups: {g: {gid: 65534}}}", "identity.groups.g.gid", "reserved"),
         ("identity: {groups: {g: {members: all}}}", "identity.groups.g.members", "everyone"),
         ("identity: {groups: {'a b': {}}}", "identity.groups.a b", "letters"),
-        ("labs: {spawner: kubernetes}", "labs.spawner", "planned"),
+        ("labs: {spawner: slurm}", "labs.spawner", "not one of the choices"),
         ("labs: {default_size: large}", "labs.default_size", "labs.sizes"),
         ("labs: {sizes: {}}", "labs.sizes", "at least 1"),
         ("labs: {sizes: {small: {cpu: 1}}}", "labs.sizes.small.memory", "missing"),

@@ -258,6 +258,19 @@ def test_stop_revokes_the_token_of_this_lab_only(session: Any) -> None:
     assert orm.APIToken.find(session, own) is not None
 
 
+def test_renewed_token_leaves_the_one_that_the_lab_still_has(session: Any) -> None:
+    spawner = lab(session, "rachel")
+    TOKENS.mint(spawner)
+    values = [spawner.secrets["token"]]
+    for _ in range(2):
+        values.append(TOKENS.renew(spawner)["token"])
+        session.expire_all()
+    known = [orm.APIToken.find(session, value) is not None for value in values]
+    assert known == [False, True, True]
+    TOKENS.revoke(lab(session, "rachel"))
+    assert orm.APIToken.find(session, values[-1]) is None
+
+
 def test_platform_without_data_services_mints_nothing(session: Any) -> None:
     spawner = lab(session, "rachel")
     DataTokens((), None).mint(spawner)

@@ -15,8 +15,10 @@ from .folders import closed_to_others
 from .result import Result
 
 
-def check_dataset(name: str, dataset: Dataset, state: Path) -> Iterator[Result]:
-    """Both parts of a data set."""
+def check_dataset(
+    name: str, dataset: Dataset, state: Path, *, in_labs: bool = False
+) -> Iterator[Result]:
+    """Both parts of a data set; ``in_labs`` says that its paths are those of pods."""
     if dataset.butler is None and dataset.tap is None:
         yield Result(
             f"dataset {name}",
@@ -24,7 +26,11 @@ def check_dataset(name: str, dataset: Dataset, state: Path) -> Iterator[Result]:
             "it names neither a Butler repository nor a TAP service",
             "add butler: or tap:, or take the data set away",
         )
-    if dataset.butler is not None:
+    local = dataset.butler not in (None, BUILT_IN) and "://" not in str(dataset.butler)
+    if in_labs and local:
+        said = f"{dataset.butler} is a path in labs, which this machine does not see"
+        yield Result(f"dataset {name}, Butler", "ok", said)
+    elif dataset.butler is not None:
         yield from check_repository(f"dataset {name}, Butler", dataset.butler, state)
     if dataset.tap == BUILT_IN:
         yield Result(f"dataset {name}, TAP", "ok", "run by this platform")

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ..config.model import Platform
-from . import datasets, folders, network, people
+from . import cluster, datasets, folders, network, people
 from .result import Result
 
 Check = Callable[[], Iterable[Result]]
@@ -34,10 +34,16 @@ def checks_of(platform: Platform, state: Path, port: int) -> dict[str, Check]:
         "address": partial(network.check_port, platform.public.host, port),
         "secrets": partial(people.check_secrets, platform),
         "identity": partial(people.check_identity, platform, state),
-        "labs": partial(people.check_labs, platform, state),
     }
+    if platform.labs.spawner == "kubernetes":
+        checks["cluster"] = partial(cluster.check_cluster, platform, state)
+    else:
+        checks["labs"] = partial(people.check_labs, platform, state)
+    in_labs = platform.labs.spawner == "kubernetes"
     for name, dataset in platform.datasets.items():
-        checks[f"dataset {name}"] = partial(datasets.check_dataset, name, dataset, state)
+        checks[f"dataset {name}"] = partial(
+            datasets.check_dataset, name, dataset, state, in_labs=in_labs
+        )
     if platform.firefly is not None:
         checks["firefly"] = partial(network.check_firefly, platform.firefly.url)
     return checks

@@ -1,9 +1,12 @@
-"""``despejado explain``: why a user's lab is not up, from what it left in the state folder."""
+"""``despejado explain``: why a user's lab is not up, from what it left in the state folder.
+
+Where labs are pods the cluster is asked (``explain_pods``).
+"""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from despejado_spawner.local.launching import log_tail
@@ -14,18 +17,8 @@ from despejado_hub.config import Platform
 from despejado_hub.identity import EmbeddedRegistry, RegistryError
 from despejado_hub.runtime import state_folder
 
+from .explanation import Explanation
 from .output import load, say, say_json, told
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """One lab: whether it is ``up``, what is known, and the end of its log."""
-
-    server: str
-    up: bool
-    message: str
-    advice: str | None = None
-    log: tuple[str, ...] = ()
 
 
 @told
@@ -33,7 +26,12 @@ def main(options: argparse.Namespace) -> int:
     """Say what is known of each lab of a user; 0 if one is up, else 1."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    found = explain(platform, state, options.user)
+    if platform.labs.spawner == "kubernetes":
+        from .explain_pods import explain_pods
+
+        found = explain_pods(platform, state, options.user)
+    else:
+        found = explain(platform, state, options.user)
     if options.json:
         say_json({"user": options.user, "labs": [asdict(each) for each in found]})
     for each in () if options.json else found:

@@ -1,4 +1,4 @@
-"""``despejado render lab``: the process of a lab, without starting or keeping anything."""
+"""``despejado render lab``: what a lab is made of, without starting or keeping anything."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import yaml
 from despejado_spawner.environments import RECOMMENDED_TAG, UI_TAG, EnvironmentStore
 from despejado_spawner.identity_files import check_identity
+from despejado_spawner.kubernetes.render import write_yaml
 from despejado_spawner.menus import image_choice
 from despejado_spawner.models import LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
@@ -28,18 +28,20 @@ HIDDEN = "(a secret, not shown)"
 
 @told
 def main(options: argparse.Namespace) -> int:
-    """Print the process of a lab for a user, an image and a size."""
+    """Print the objects or the process of a lab for a user, an image and a size."""
     platform = load(options)
     state = state_folder(platform, options.state)
     asked = {"image": options.image, "size": options.size}
-    plan = plan_lab(
-        platform, state, options.user, {name: value for name, value in asked.items() if value}
-    )
-    document = process_document(build_process(plan))
+    asked = {name: value for name, value in asked.items() if value}
+    if platform.labs.spawner == "kubernetes":
+        from .render_pods import print_lab
+
+        return print_lab(platform, state, options.user, asked, as_json=options.json)
+    document = process_document(build_process(plan_lab(platform, state, options.user, asked)))
     if options.json:
         say_json(document)
     else:
-        say(as_yaml(document))
+        say(write_yaml([document], width=100))
     return 0
 
 
@@ -131,20 +133,3 @@ def _file(file: LabFile, process: LabProcess) -> dict[str, Any]:
         "owner": f"{process.uid}:{process.gid}",
         "content": HIDDEN if file.secret else file.content,
     }
-
-
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines is written as a block, as a person would."""
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def as_yaml(document: object) -> str:
-    """YAML in the order of the document."""
-    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

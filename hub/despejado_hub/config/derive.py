@@ -5,6 +5,7 @@ Every address is composed here and nowhere else.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from despejado_spawner.environments.models import MenuPolicy
@@ -68,17 +69,27 @@ def tap_service_url(runtime: Runtime) -> str:
     return f"http://127.0.0.1:{runtime.tap_port}"
 
 
-def dataset_repository(dataset: Dataset, runtime: Runtime) -> str | None:
+def sample_repository(platform: Platform, runtime: Runtime) -> str:
+    """The built-in Butler repository, as labs see it."""
+    labs = platform.labs
+    if labs.spawner == "kubernetes" and labs.kubernetes and labs.kubernetes.data:
+        inside = runtime.sample_repository.relative_to(runtime.data)
+        return f"{labs.kubernetes.data.path.rstrip('/')}/{inside}"
+    return str(runtime.sample_repository)
+
+
+def dataset_repository(platform: Platform, dataset: Dataset, runtime: Runtime) -> str | None:
     """The Butler repository of a data set: a path or a URL."""
     if dataset.butler == BUILT_IN:
-        return str(runtime.sample_repository)
+        return sample_repository(platform, runtime)
     return dataset.butler
 
 
 def butler_repositories(platform: Platform, runtime: Runtime) -> dict[str, str]:
     """Data set to repository, for ``DAF_BUTLER_REPOSITORIES``."""
     found = {
-        name: dataset_repository(dataset, runtime) for name, dataset in platform.datasets.items()
+        name: dataset_repository(platform, dataset, runtime)
+        for name, dataset in platform.datasets.items()
     }
     return {name: repository for name, repository in found.items() if repository is not None}
 
@@ -99,7 +110,7 @@ def _discovery(platform: Platform, runtime: Runtime, tap: str, hub: str) -> dict
     external: dict[str, Any] = {}
     for name, dataset in platform.datasets.items():
         entry: dict[str, Any] = {}
-        repository = dataset_repository(dataset, runtime)
+        repository = dataset_repository(platform, dataset, runtime)
         if repository is not None:
             entry["butler_config"] = repository
         entry["services"] = {}
@@ -162,6 +173,18 @@ def lab_sizes(platform: Platform) -> tuple[Size, ...]:
         )
         for name, size in platform.labs.sizes.items()
     )
+
+
+def spawner_sizes(platform: Platform) -> dict[str, dict[str, Any]]:
+    """The same as the spawners' trait ``sizes``: by name, without what is not said."""
+    return {
+        size.name: {
+            name: value
+            for name, value in dataclasses.asdict(size).items()
+            if name != "name" and value is not None
+        }
+        for size in lab_sizes(platform)
+    }
 
 
 def menu_policy(platform: Platform) -> MenuPolicy:

@@ -6,21 +6,18 @@ between sections are checked in :mod:`despejado_hub.config.relations`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
+from .labs import Labs
 from .relations import RelationError, relation_problems
 from .types import (
-    SIZE_NAMES,
-    Cpu,
     DatasetName,
     Duration,
     FilePath,
     GroupName,
     Host,
-    ImageTag,
-    Memory,
     Model,
     PosixId,
     Prefix,
@@ -29,29 +26,10 @@ from .types import (
     SecretReference,
     Url,
     UrlOrBuiltIn,
+    choice,
     refuse,
 )
 
-
-def _choice(now: tuple[str, ...], later: tuple[str, ...]) -> Any:
-    """Validator of a word that may be one of ``now``; words of ``later`` get an honest answer."""
-    allowed = ", ".join(now)
-
-    def validate(value: object) -> object:
-        if isinstance(value, str) and value in later:
-            raise refuse("is planned, and this version cannot do it yet", allowed)
-        if value not in now:
-            raise refuse("is not one of the choices", allowed, now)
-        return str(value)
-
-    return BeforeValidator(validate)
-
-
-SizeName = Annotated[
-    str,
-    _choice(SIZE_NAMES, ()),
-    WithJsonSchema({"type": "string", "enum": list(SIZE_NAMES)}),
-]
 UserName = Annotated[str, Field(min_length=1, max_length=255)]
 
 EVERYONE: Literal["everyone"] = "everyone"
@@ -112,7 +90,7 @@ class DemoLogin(Model):
 
     kind: Annotated[
         str,
-        _choice(("demo",), ("oidc", "ldap", "headers", "pam")),
+        choice(("demo",), ("oidc", "ldap", "headers", "pam")),
         WithJsonSchema({"type": "string", "enum": ["demo"]}),
     ] = Field(
         default="demo",
@@ -210,7 +188,7 @@ class IdentityPolicy(Model):
 
     source: Annotated[
         str,
-        _choice(("embedded",), ("oidc", "ldap", "headers")),
+        choice(("embedded",), ("oidc", "ldap", "headers")),
         WithJsonSchema({"type": "string", "enum": ["embedded"]}),
     ] = Field(
         default="embedded",
@@ -232,99 +210,6 @@ class IdentityPolicy(Model):
         default_factory=dict,
         title="Groups",
         description="Groups that users have beside their own, by name.",
-    )
-
-
-class SizeRequests(Model):
-    """What a lab is guaranteed; at most its limits."""
-
-    cpu: Cpu | None = Field(
-        default=None, title="Guaranteed CPU", description="CPU cores that the lab is sure to get."
-    )
-    memory: Memory | None = Field(
-        default=None, title="Guaranteed memory", description="Memory that the lab is sure to get."
-    )
-
-
-class LabSize(Model):
-    """One size on the menu: the limits of a lab."""
-
-    cpu: Cpu = Field(title="CPU", description="CPU cores that the lab may use: 1, 0.5, 500m.")
-    memory: Memory = Field(title="Memory", description="Memory that the lab may use: 3Gi.")
-    requests: SizeRequests = Field(
-        default_factory=SizeRequests,
-        title="Requests",
-        description="What the lab is guaranteed, where the machine can do so.",
-    )
-
-
-class Images(Model):
-    """Which software the menu offers. On one machine an image is an environment made by uv."""
-
-    recommended: ImageTag = Field(
-        default="latest-weekly",
-        title="Recommended",
-        description="The image that is chosen at first: a tag, or latest-weekly.",
-    )
-    weeklies: int = Field(
-        default=3,
-        ge=0,
-        le=100,
-        title="Weeklies",
-        description="How many of the newest weeklies to offer.",
-    )
-    releases: int = Field(
-        default=1,
-        ge=0,
-        le=100,
-        title="Releases",
-        description="How many of the newest releases to offer.",
-    )
-    candidates: int = Field(
-        default=0,
-        ge=0,
-        le=100,
-        title="Release candidates",
-        description="How many of the newest release candidates to offer.",
-    )
-
-
-def _default_sizes() -> dict[str, LabSize]:
-    return {"small": LabSize(cpu=1.0, memory=3 * 2**30)}
-
-
-class Labs(Model):
-    """What a user may start."""
-
-    spawner: Annotated[
-        str,
-        _choice(("local",), ("kubernetes",)),
-        WithJsonSchema({"type": "string", "enum": ["local"]}),
-    ] = Field(
-        default="local", title="Spawner", description="local: labs are processes of this machine."
-    )
-    sizes: dict[SizeName, LabSize] = Field(
-        default_factory=_default_sizes,
-        min_length=1,
-        title="Sizes",
-        description="The sizes on the menu, by name, in the order of the menu: "
-        + ", ".join(SIZE_NAMES)
-        + ".",
-    )
-    default_size: SizeName = Field(
-        default="small", title="Default size", description="The size that is chosen at first."
-    )
-    images: Images = Field(
-        default_factory=Images,
-        title="Images",
-        description="Which software the menu offers.",
-    )
-    named_servers: int = Field(
-        default=0,
-        ge=0,
-        le=100,
-        title="Named servers",
-        description="Labs that a user may run beside the first one.",
     )
 
 
@@ -409,12 +294,13 @@ class Homes(Model):
 
     layout: Annotated[
         str,
-        _choice(("username",), ("initial/username",)),
-        WithJsonSchema({"type": "string", "enum": ["username"]}),
+        choice(("username", "initial/username"), ()),
+        WithJsonSchema({"type": "string", "enum": ["username", "initial/username"]}),
     ] = Field(
         default="username",
         title="Layout",
-        description="username: the home of rachel is homes/rachel.",
+        description="username: the home of rachel is homes/rachel. initial/username: it is "
+        "homes/r/rachel; where labs are pods only.",
     )
 
 

@@ -35,7 +35,18 @@ class RelationError(ValueError):
 
 def relation_problems(data: Mapping[str, Any]) -> list[Relation]:
     """Every relation that does not hold in the plain data of a platform."""
-    checks = (_sizes, _requests, _datasets, _built_in_tap, _demo_login, _prefix, _group_ids)
+    checks = (
+        _sizes,
+        _requests,
+        _datasets,
+        _built_in_tap,
+        _demo_login,
+        _prefix,
+        _group_ids,
+        _pods,
+        _pod_homes,
+        _pod_samples,
+    )
     return [relation for check in checks for relation in check(data)]
 
 
@@ -158,3 +169,51 @@ def _group_ids(data: Mapping[str, Any]) -> Iterator[Relation]:
                 "a GID that no other group has",
             )
         seen.setdefault(gid, str(name))
+
+
+def _are_pods(data: Mapping[str, Any]) -> bool:
+    return bool(_get(data, "labs", "spawner") == "kubernetes")
+
+
+def _pods(data: Mapping[str, Any]) -> Iterator[Relation]:
+    labs = _get(data, "labs", "kubernetes")
+    if _are_pods(data) and labs is None:
+        yield Relation(
+            ("labs", "kubernetes"),
+            "is missing, and labs.spawner is kubernetes",
+            "a section with namespace, platform_host and images at least",
+        )
+    host = _get(labs, "platform_host")
+    if isinstance(host, str) and is_loopback(host):
+        yield Relation(
+            ("labs", "kubernetes", "platform_host"),
+            "is a loopback address, where each pod finds only itself",
+            "an address of this machine that pods reach",
+        )
+
+
+def _pod_homes(data: Mapping[str, Any]) -> Iterator[Relation]:
+    homes = _get(data, "labs", "kubernetes", "homes")
+    if _get(homes, "provisioner") is not None and _get(homes, "claim") is None:
+        yield Relation(
+            ("labs", "kubernetes", "homes", "provisioner"),
+            "makes folders on a claim that all labs share, and homes.claim names none",
+            advice="name the claim, or take the provisioner away: users' own claims need none",
+        )
+    layout = _get(data, "storage", "homes", "layout")
+    if not _are_pods(data) and layout == "initial/username":
+        yield Relation(("storage", "homes", "layout"), "is for labs that are pods only", "username")
+
+
+def _pod_samples(data: Mapping[str, Any]) -> Iterator[Relation]:
+    if not _are_pods(data) or _get(data, "labs", "kubernetes", "data") is not None:
+        return
+    datasets = _get(data, "datasets")
+    for name in datasets if isinstance(datasets, Mapping) else ():
+        if _get(datasets, name, "butler") == BUILT_IN:
+            yield Relation(
+                ("datasets", str(name), "butler"),
+                "the built-in repository is on the hub's machine, and pods do not see it",
+                "a path in labs, or the URL of a repository",
+                "mount the platform's data folder with labs.kubernetes.data",
+            )

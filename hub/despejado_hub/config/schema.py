@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from despejado_spawner.units import format_memory
+
 from .model import Platform
 from .quantity import format_duration
 
@@ -95,6 +97,8 @@ def _rows(root: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iter
             yield from _rows(root, inner, f"{key}.")
         else:
             yield key, _kind(inner, optional), default, field["description"]
+            entry, _ = _resolve(root, inner.get("items", {}))
+            yield from _rows(root, entry, f"{key}[].")
 
 
 def _resolve(root: Mapping[str, Any], field: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
@@ -118,7 +122,11 @@ def _default(key: str, field: Mapping[str, Any]) -> str:
         return "null"
     if _is_duration(field):
         return f"`{format_duration(default)}`"
-    return "" if default == [] else f"`{default}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if "3Gi" in field.get("anyOf", [{}])[-1].get("examples", field.get("examples", ())):
+        return f"`{format_memory(default)}`"
+    return "" if default in ([], {}, "") else f"`{default}`"
 
 
 def _is_duration(field: Mapping[str, Any]) -> bool:
@@ -140,6 +148,10 @@ def _words(schema: Mapping[str, Any]) -> str:
         return "such as " + ", ".join(f"`{example}`" for example in schema["examples"])
     if "anyOf" in schema:
         return " or ".join(_words(branch) for branch in schema["anyOf"])
+    if schema.get("type") == "boolean":
+        return "`true`, `false`"
+    if schema.get("type") == "object":
+        return "a mapping"
     if schema.get("type") == "array":
         return "a list"
     if schema.get("type") == "integer":

@@ -51,6 +51,20 @@ def refuse(what: str, allowed: str, choices: tuple[str, ...] = ()) -> PydanticCu
     return PydanticCustomError("platform_value", "{what}", context)
 
 
+def choice(now: tuple[str, ...], later: tuple[str, ...]) -> Any:
+    """Validator of a word that may be one of ``now``; words of ``later`` get an honest answer."""
+    allowed = ", ".join(now)
+
+    def validate(value: object) -> object:
+        if isinstance(value, str) and value in later:
+            raise refuse("is planned, and this version cannot do it yet", allowed)
+        if value not in now:
+            raise refuse("is not one of the choices", allowed, now)
+        return str(value)
+
+    return BeforeValidator(validate)
+
+
 def refuse_clear_secret() -> PydanticCustomError:
     """The error of a secret that stands in the file itself."""
     return PydanticCustomError(
@@ -200,7 +214,7 @@ Repository = Annotated[
 ]
 
 
-def _matching(pattern: str, what: str, allowed: str) -> BeforeValidator:
+def matching(pattern: str, what: str, allowed: str) -> BeforeValidator:
     compiled = re.compile(pattern, re.ASCII)
 
     def validate(value: object) -> object:
@@ -214,12 +228,12 @@ def _matching(pattern: str, what: str, allowed: str) -> BeforeValidator:
 HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"
 Host = Annotated[
     str,
-    _matching(HOST_PATTERN, "is not a host name or address", "a host name, IPv4 or IPv6 address"),
+    matching(HOST_PATTERN, "is not a host name or address", "a host name, IPv4 or IPv6 address"),
     WithJsonSchema({"type": "string", "minLength": 1}),
 ]
 Prefix = Annotated[
     str,
-    _matching(
+    matching(
         r"/((?!\.{1,2}/)[A-Za-z0-9_.~-]+/)*",
         "is not a URL prefix",
         "/ or a path that begins and ends with /, as /lab/",
@@ -228,7 +242,7 @@ Prefix = Annotated[
 ]
 DatasetName = Annotated[
     str,
-    _matching(
+    matching(
         r"[a-z][a-z0-9_-]{0,62}",
         "is not a name for a data set",
         "lower-case letters, digits, - and _, beginning with a letter",
@@ -236,7 +250,7 @@ DatasetName = Annotated[
 ]
 GroupName = Annotated[
     str,
-    _matching(
+    matching(
         r"(?=.*[A-Za-z])[A-Za-z0-9._][A-Za-z0-9._-]{0,31}",
         "is not a name for a group",
         "up to 32 letters, digits, '.', '_' and '-', with at least one letter",
@@ -244,7 +258,7 @@ GroupName = Annotated[
 ]
 ImageTag = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
         "is not an image tag",
         "a tag such as w_2026_43, r30_0_11 or plain",
@@ -253,7 +267,7 @@ ImageTag = Annotated[
 ]
 Scope = Annotated[
     str,
-    _matching(
+    matching(
         r"custom:[a-z0-9][a-z0-9_*:-]+[a-z0-9*]",
         "is not a scope that JupyterHub accepts for services",
         "custom: and a name of lower-case letters, digits, - _ and :, as custom:tap:query",
@@ -262,7 +276,7 @@ Scope = Annotated[
 ]
 EnvironmentName = Annotated[
     str,
-    _matching(
+    matching(
         r"[A-Za-z_][A-Za-z0-9_]*",
         "is not the name of an environment variable",
         "letters, digits and _, not beginning with a digit",

@@ -17,7 +17,7 @@ from despejado_hub.config.secrets import SecretError, read_secret
 from despejado_hub.demo import rendering
 from despejado_hub.demo.settings import Draft
 from despejado_hub.demo.state import write_json
-from despejado_hub.runtime import Runtime, state_folder
+from despejado_hub.runtime import Runtime, hosts_of, state_folder
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -65,6 +65,7 @@ def main(arguments: list[str]) -> int:
         hub_port=ports["hub"],
         proxy_api_port=ports["proxy_api"],
         tap_port=ports["tap"],
+        **hosts_of(platform),
     )
     write_configuration(platform, runtime, draft.platform)
     sys.stdout.write(rendering.settings_of(platform, runtime, draft.platform).to_json() + "\n")

@@ -12,6 +12,8 @@ from despejado_hub.config.relations import is_loopback
 from despejado_hub.demo.settings import Settings
 from despejado_hub.runtime import Runtime
 
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (compared with, not listened on)
+
 
 def proxy_configuration(platform: Platform, runtime: Runtime, error_pages: Path) -> dict[str, Any]:
     """The file that ``hub/proxy/proxy.mjs`` reads."""
@@ -21,6 +23,8 @@ def proxy_configuration(platform: Platform, runtime: Runtime, error_pages: Path)
     hosts = ["127.0.0.1", "::1"] if is_loopback(host) else [host]
     if host == "::1":
         hosts.reverse()
+    if runtime.hub_host not in hosts and host not in EVERY_ADDRESS:
+        hosts.append(runtime.hub_host)  # pods come this way to the data services
     hub = f"http://{derive.url_host(runtime.hub_host)}:{runtime.hub_port}"
     return {
         "hosts": hosts,

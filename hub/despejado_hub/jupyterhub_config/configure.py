@@ -15,7 +15,7 @@ from despejado_hub.config import Platform, derive
 from despejado_hub.config.relations import is_loopback
 from despejado_hub.handlers import handlers
 from despejado_hub.jupyterhub_config.database import engine_options
-from despejado_hub.jupyterhub_config.labs import configure_labs
+from despejado_hub.jupyterhub_config.labs import configure_labs, lab_settings
 from despejado_hub.jupyterhub_config.limits import configure_limits
 from despejado_hub.jupyterhub_config.roles import (
     CULLER,
@@ -26,7 +26,6 @@ from despejado_hub.jupyterhub_config.roles import (
     roles,
 )
 from despejado_hub.jupyterhub_config.security import HEADERS
-from despejado_hub.menu import environment_store
 from despejado_hub.runtime import Runtime
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -127,6 +126,6 @@ def _pages(c: Any, platform: Platform, runtime: Runtime) -> None:
         "headers": HEADERS,
         # The page with the phases comes at once, not after ten seconds of waiting.
         "slow_spawn_timeout": 0,
-        "despejado_store": environment_store(platform, runtime.environments),
         "despejado_discovery": derive.public_discovery_document(platform, runtime),
+        **lab_settings(platform, runtime),
     }

@@ -28,19 +28,39 @@ class DataTokens:
         self.revoke(spawner)
         if not self.scopes:
             return
-        spawner.secrets["token"] = spawner.user.new_api_token(
+        spawner.secrets["token"] = self._new(spawner)
+
+    def renew(self, spawner: Any) -> dict[str, str]:
+        """A new token for a running lab, as ``LabSpawner.refresh_secrets_hook`` gives it.
+
+        The newest of those before stays valid: it is in the lab's file until the cluster has
+        brought the new one there.
+        """
+        if not self.scopes:
+            return {}
+        earlier = sorted(self._tokens(spawner), key=lambda token: int(token.id))
+        for token in earlier[:-1]:
+            spawner.user.db.delete(token)
+        value: str = self._new(spawner)
+        return {"token": value}
+
+    def _new(self, spawner: Any) -> str:
+        token: str = spawner.user.new_api_token(
             note=self.note(spawner.name), scopes=list(self.scopes), expires_in=self.lifetime
         )
+        return token
+
+    def _tokens(self, spawner: Any) -> list[Any]:
+        note = self.note(spawner.name)
+        return [token for token in spawner.user.api_tokens if token.note == note]
 
     def revoke(self, spawner: Any) -> None:
         """Delete the tokens of this lab from the hub's database."""
         spawner.secrets.pop("token", None)
-        note = self.note(spawner.name)
         session = spawner.user.db
         # A hub that was killed never ran the stop of its labs: this is also where their tokens go.
-        for token in list(spawner.user.api_tokens):
-            if token.note == note:
-                session.delete(token)
+        for token in self._tokens(spawner):
+            session.delete(token)
         session.commit()
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from despejado_spawner.kubernetes.calls import (
@@ -29,6 +30,7 @@ PATHS = {
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "NetworkPolicy": ("/apis/networking.k8s.io/v1", "networkpolicies"),
     "Job": ("/apis/batch/v1", "jobs"),
+    "Event": ("/api/v1", "events"),
 }
 """Where the API has the kinds of objects that a lab is made of."""
 UNREAD = frozenset({"Secret", "ConfigMap", "NetworkPolicy"})
@@ -113,6 +115,13 @@ class ObjectApi:
                     return pod
             reply = await self._calls.ask(self._creation(manifest))
         return reply if reply.status == 409 else _manifest(reply)
+
+    async def try_create(self, manifest: Manifest) -> None:
+        """Have the API server judge an object without keeping it (``dryRun=All``)."""
+        request = replace(self._creation(manifest), query={"dryRun": "All"})
+        reply = await self._calls.ask(request)
+        if reply.status == 409 and (reply.reason or "") != "AlreadyExists":
+            raise self._calls.refusal(request, reply)
 
     def _creation(self, manifest: Manifest) -> Request:
         kind, name = manifest["kind"], manifest["metadata"]["name"]

@@ -55,6 +55,7 @@ class StartFacts:
     secrets: Mapping[str, str] = field(repr=False)
     default_url: str
     arguments: tuple[str, ...]
+    bigger_sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def plan_pod(start: StartFacts, site: SiteFacts) -> PodPlan:
         base_group=site.base_group,
         default_url=start.default_url,
         extra_args=start.arguments,
+        bigger_sizes=start.bigger_sizes,
     )
     return PodPlan(
         lab=lab,

@@ -5,30 +5,45 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-from despejado_spawner.kubernetes.models import LabObjects, Manifest
+from despejado_spawner.kubernetes.models import Manifest
 
 
-def render_objects(objects: LabObjects, show_secrets: bool = False) -> str:
+class Objects(Protocol):
+    """The objects of one start."""
+
+    @property
+    def pod(self) -> Manifest: ...
+    @property
+    def dependents(self) -> tuple[Manifest, ...]: ...
+    @property
+    def home_job(self) -> Manifest | None: ...
+
+
+def render_objects(objects: Objects, show_secrets: bool = False) -> str:
     """All objects in the order of their creation, as one stream of YAML documents.
 
     A secret's value is replaced by its length in bytes; with ``show_secrets`` it is written in
     clear (``stringData``), so that the stream can be applied.
     """
+    return write_yaml(shown_objects(objects, show_secrets))
+
+
+def shown_objects(objects: Objects, show_secrets: bool = False) -> tuple[Manifest, ...]:
+    """All objects in the order of their creation, their secrets hidden."""
     found = [*objects.dependents, objects.pod]
     if objects.home_job is not None:
         found.append(objects.home_job)
-    documents = [_shown(each, show_secrets) if each["kind"] == "Secret" else each for each in found]
-    return write_yaml(documents)
+    return tuple(_shown(each, show_secrets) if each["kind"] == "Secret" else each for each in found)
 
 
-def write_yaml(documents: Iterable[object]) -> str:
+def write_yaml(documents: Iterable[object], width: int = 10**6) -> str:
     """One stream of YAML documents, files in it as blocks of lines."""
     return yaml.dump_all(
-        documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6
+        documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width
     )
 
 

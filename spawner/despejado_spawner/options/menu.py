@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,6 +27,12 @@ class ImageChoice:
     def to_json(self) -> dict[str, Any]:
         """For the page's own refresh of states; the names are those of the fields."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def bigger_sizes(sizes: Sequence[Size], size: Size) -> tuple[str, ...]:
+    """The names of the sizes with more memory than ``size``, the next one first."""
+    larger = sorted((each for each in sizes if each.memory > size.memory), key=lambda s: s.memory)
+    return tuple(each.name for each in larger)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,177 @@
+"""Checks of a platform whose labs are pods: the cluster, the hub's rights in it, claims, images."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from despejado_spawner.errors import SpawnerError
+
+from ..config import pods
+from ..config.model import Platform
+from ..kubernetes_role import LABS, PLATFORM
+from .result import Result
+
+if TYPE_CHECKING:
+    from despejado_spawner.lab_inquiry import Inquiry, Question
+
+SOMEBODY = "somebody"
+"""A user whose lab is shown to the API server and not made."""
+ROLE_ADVICE = "despejado render role | kubectl apply -f -"
+
+
+def check_cluster(platform: Platform, state: Path) -> Iterator[Result]:
+    """The cluster, what the hub may do there, and whether it would take a lab."""
+    if find_spec("kubespawner") is None:
+        yield Result(
+            "cluster",
+            "fail",
+            "the libraries for labs as pods are not installed",
+            "pip install 'despejado-hub[kubernetes]'",
+        )
+        return
+    yield from asyncio.run(_all(platform, state))
+
+
+async def _all(platform: Platform, state: Path) -> list[Result]:
+    from despejado_spawner.lab_inquiry import ClusterUnknown, Inquiry
+
+    results = [await _images(platform, state)]
+    try:
+        inquiry = Inquiry()
+    except ClusterUnknown as error:
+        return [*results, _failed("cluster", error)]
+    try:
+        try:
+            version = await inquiry.version()
+        except ClusterUnknown as error:
+            return [*results, _failed("cluster", error)]
+        results.append(Result("cluster", "ok", f"Kubernetes {version} at {inquiry.host}"))
+        results.append(await _rights(platform, inquiry))
+        results += [result async for result in _claims(platform, inquiry)]
+        results.append(await _lab(platform, state, inquiry))
+        return results
+    finally:
+        await inquiry.close()
+
+
+def _failed(name: str, error: SpawnerError) -> Result:
+    message, _, advice = str(error).partition(". ")
+    return Result(name, "fail", message.rstrip("."), advice.strip() or None)
+
+
+async def _images(platform: Platform, state: Path) -> Result:
+    from despejado_spawner.images.catalogue import ImageCatalogue
+    from despejado_spawner.images.registry import Registry, parse_repository
+
+    from ..config import derive
+
+    name = pods.kubernetes_of(platform).images.repository
+    policy = derive.menu_policy(platform)
+    catalogue = ImageCatalogue(Registry(parse_repository(name)), policy)
+    await catalogue.refresh()
+    if catalogue.problem is not None:
+        message, _, advice = catalogue.problem.partition(". ")
+        return Result("images", "fail", message.rstrip("."), advice or "see that it runs")
+    tags = [choice.tag for choice in catalogue.choices()]
+    if not tags:
+        advice = "despejado images build TAG --push REGISTRY, or change labs.images"
+        return Result("images", "fail", f"{name} has no image that the menu offers", advice)
+    return Result("images", "ok", f"{name} offers {', '.join(tags)}")
+
+
+def questions(platform: Platform) -> list[Question]:
+    """Every right of the hub's Roles, as the API server is asked for it."""
+    from despejado_spawner.lab_inquiry import Question
+
+    labs = pods.kubernetes_of(platform)
+    wanted = [(labs.namespace, right) for right in LABS]
+    if labs.homes is not None and labs.homes.provisioner is not None:
+        wanted += [(labs.homes.provisioner.namespace, right) for right in PLATFORM]
+    return [
+        Question(namespace, right.group, right.resource, verb)
+        for namespace, right in wanted
+        for verb in right.verbs
+    ]
+
+
+async def _rights(platform: Platform, inquiry: Inquiry) -> Result:
+    asked = questions(platform)
+    try:
+        answers = await asyncio.gather(*(inquiry.allowed(question) for question in asked))
+    except SpawnerError as error:
+        return _failed("rights", error)
+    missing = [each for each, allowed in zip(asked, answers, strict=True) if not allowed]
+    if missing:
+        first = missing[0]
+        what = f"{first.verb} {first.resource} in namespace {first.namespace}"
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return Result("rights", "fail", f"this account may not {what}{more}", ROLE_ADVICE)
+    return Result("rights", "ok", f"all {len(asked)} that a hub needs")
+
+
+async def _claims(platform: Platform, inquiry: Inquiry) -> AsyncIterator[Result]:
+    api = inquiry.api(pods.kubernetes_of(platform).namespace)
+    for key, claim in claims_of(platform).items():
+        name = f"claim {claim}"
+        try:
+            found = await api.read("PersistentVolumeClaim", claim)
+        except SpawnerError as error:
+            yield _failed(name, error)
+            continue
+        if found is None:
+            advice = f"make it, or correct {key}"
+            message = f"there is none in namespace {api.namespace}"
+            yield Result(name, "fail", message, advice)
+            continue
+        phase = found.get("status", {}).get("phase", "unknown")
+        modes = ", ".join(found.get("spec", {}).get("accessModes", ()))
+        if phase == "Bound":
+            yield Result(name, "ok", f"bound ({modes})")
+        elif phase == "Lost":
+            yield Result(name, "fail", "its volume is gone", f"restore it; {key} needs it")
+        else:
+            advice = "see kubectl describe; it may be bound when the first lab needs it"
+            yield Result(name, "warn", f"not bound ({phase})", advice)
+
+
+def claims_of(platform: Platform) -> dict[str, str]:
+    """Key of the file to claim, of every claim that labs mount; each claim once."""
+    labs = pods.kubernetes_of(platform)
+    found: dict[str, str] = {}
+    if labs.homes is not None and labs.homes.claim is not None:
+        found["labs.kubernetes.homes.claim"] = labs.homes.claim
+    for number, mount in enumerate(labs.mounts):
+        found[f"labs.kubernetes.mounts[{number}].claim"] = mount.claim
+    if labs.scratch is not None:
+        found["labs.kubernetes.scratch.claim"] = labs.scratch.claim
+    if labs.data is not None:
+        found["labs.kubernetes.data.claim"] = labs.data.claim
+    first: dict[str, str] = {}
+    for key, claim in found.items():
+        first.setdefault(claim, key)
+    return {key: claim for claim, key in first.items()}
+
+
+async def _lab(platform: Platform, state: Path, inquiry: Inquiry) -> Result:
+    """Show the API server a lab: it names what it would refuse, and keeps nothing."""
+    from ..commands.render_pods import lab_preview
+
+    name = "a lab"
+    namespace = pods.kubernetes_of(platform).namespace
+    try:
+        preview = await lab_preview(platform, state, SOMEBODY, {})
+        for manifest in (*preview.dependents, preview.pod):
+            await inquiry.api(namespace).try_create(manifest)
+        if preview.home_job is not None:
+            where = preview.home_job["metadata"]["namespace"]
+            await inquiry.api(where).try_create(preview.home_job)
+    except SpawnerError as error:
+        # What is said to users of a hub ("Tell the administrator.") is no advice for operators.
+        advice = f"see docs/kubernetes.md; kubectl get namespace {namespace} --show-labels"
+        return Result(name, "fail", getattr(error, "message", str(error)), advice)
+    image = preview.pod["spec"]["containers"][0]["image"]
+    return Result(name, "ok", f"the cluster would take it (image {image}); nothing was made")

@@ -1,0 +1,119 @@
+"""What a user may start: the section ``labs`` of ``platform.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
+
+from .kubernetes import KubernetesLabs
+from .types import SIZE_NAMES, Cpu, ImageTag, Memory, Model, choice
+
+SizeName = Annotated[
+    str,
+    choice(SIZE_NAMES, ()),
+    WithJsonSchema({"type": "string", "enum": list(SIZE_NAMES)}),
+]
+
+
+class SizeRequests(Model):
+    """What a lab is guaranteed; at most its limits."""
+
+    cpu: Cpu | None = Field(
+        default=None, title="Guaranteed CPU", description="CPU cores that the lab is sure to get."
+    )
+    memory: Memory | None = Field(
+        default=None, title="Guaranteed memory", description="Memory that the lab is sure to get."
+    )
+
+
+class LabSize(Model):
+    """One size on the menu: the limits of a lab."""
+
+    cpu: Cpu = Field(title="CPU", description="CPU cores that the lab may use: 1, 0.5, 500m.")
+    memory: Memory = Field(title="Memory", description="Memory that the lab may use: 3Gi.")
+    requests: SizeRequests = Field(
+        default_factory=SizeRequests,
+        title="Requests",
+        description="What the lab is guaranteed, where the machine can do so.",
+    )
+
+
+class Images(Model):
+    """Which software the menu offers.
+
+    On one machine an image is an environment made by uv, in a cluster one of a registry.
+    """
+
+    recommended: ImageTag = Field(
+        default="latest-weekly",
+        title="Recommended",
+        description="The image that is chosen at first: a tag, or latest-weekly.",
+    )
+    weeklies: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        title="Weeklies",
+        description="How many of the newest weeklies to offer.",
+    )
+    releases: int = Field(
+        default=1,
+        ge=0,
+        le=100,
+        title="Releases",
+        description="How many of the newest releases to offer.",
+    )
+    candidates: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Release candidates",
+        description="How many of the newest release candidates to offer.",
+    )
+
+
+def _default_sizes() -> dict[str, LabSize]:
+    return {"small": LabSize(cpu=1.0, memory=3 * 2**30)}
+
+
+class Labs(Model):
+    """What a user may start."""
+
+    spawner: Annotated[
+        str,
+        choice(("local", "kubernetes"), ()),
+        WithJsonSchema({"type": "string", "enum": ["local", "kubernetes"]}),
+    ] = Field(
+        default="local",
+        title="Spawner",
+        description="local: labs are processes of this machine. kubernetes: labs are pods.",
+    )
+    sizes: dict[SizeName, LabSize] = Field(
+        default_factory=_default_sizes,
+        min_length=1,
+        title="Sizes",
+        description="The sizes on the menu, by name, in the order of the menu: "
+        + ", ".join(SIZE_NAMES)
+        + ".",
+    )
+    default_size: SizeName = Field(
+        default="small", title="Default size", description="The size that is chosen at first."
+    )
+    images: Images = Field(
+        default_factory=Images,
+        title="Images",
+        description="Which software the menu offers.",
+    )
+    kubernetes: KubernetesLabs | None = Field(
+        default=None,
+        title="Kubernetes",
+        description="Where and how labs run as pods; for spawner: kubernetes.",
+    )
+    named_servers: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Named servers",
+        description="Labs that a user may run beside the first one.",
+    )

@@ -1,0 +1,243 @@
+"""Platforms whose labs are pods: what the spawner gets, what is printed, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from despejado_hub.check import cluster
+from despejado_hub.cli import main
+from despejado_hub.commands.explain_pods import last_ends
+from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
+from despejado_hub.demo import make_secrets
+from despejado_hub.demo.rendering import proxy_configuration
+from despejado_hub.demo.state import StateFolder, write_json
+from despejado_hub.jupyterhub_config import configure
+from despejado_hub.kubernetes_role import LABS, PLATFORM
+from despejado_hub.passwords import password_record
+from despejado_hub.runtime import Runtime, hosts_of
+from despejado_spawner import lab_inquiry
+from despejado_spawner.lab_spawner import LabSpawner
+from jupyterhub import orm
+from kubernetes_asyncio.config import ConfigException
+from traitlets.config import Config
+
+DATA = Path(__file__).parent / "data"
+FILE = DATA / "platform_pods.yaml"
+Output = pytest.CaptureFixture[str]
+
+
+def platform() -> Platform:
+    return load_platform(FILE)
+
+
+def runtime_of(state: Path, of: Platform) -> Runtime:
+    return Runtime(
+        state=state, port=8000, hub_port=8081, proxy_api_port=8001, tap_port=9001, **hosts_of(of)
+    )
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    """A state folder whose hub has seen the registry once."""
+    made = StateFolder(tmp_path / "state")
+    made.create()
+    make_secrets(made.run)
+    write_json(made.run / "password.json", password_record("sesame"))
+    shutil.copyfile(DATA / "images.json", made.root / "hub" / "images.json")
+    yield made.root
+
+
+@pytest.fixture
+def config(state: Path) -> Config:
+    found = Config()
+    of = platform()
+    configure(found, of, runtime_of(state, of))
+    return found
+
+
+def test_every_setting_is_a_trait_of_the_spawner(config: Config) -> None:
+    assert config.JupyterHub.spawner_class is LabSpawner
+    known = set(LabSpawner.class_trait_names(config=True))
+    assert set(config.LabSpawner) <= known
+    assert set(config.Spawner) <= known
+
+
+def test_hub_and_services_are_where_pods_reach_them(config: Config, state: Path) -> None:
+    of = platform()
+    runtime = runtime_of(state, of)
+    assert config.JupyterHub.hub_connect_url == "http://192.0.2.2:8081"
+    assert derive.tap_url(of, runtime) == "http://192.0.2.2:8000/services/tap"
+    proxy = proxy_configuration(of, runtime, state)
+    assert proxy["hosts"] == ["127.0.0.1", "::1", "192.0.2.2"]
+    # and people on this machine still come by loopback
+    assert derive.public_url(of, runtime) == "http://127.0.0.1:8000/"
+
+
+def test_sample_repository_is_where_labs_see_it(state: Path) -> None:
+    of = platform()
+    found = derive.discovery_document(of, runtime_of(state, of))
+    assert found["datasets"]["sample"]["butler_config"] == "/data/despejado/butler/sample"
+    mounts = pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    assert {"claim": "data", "path": "/data/despejado", "sub_path": "", "read_only": True} in mounts
+
+
+def test_users_own_claims_outlive_named_servers(state: Path) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    data["labs"]["kubernetes"]["homes"] = {"storage_class": "fast", "capacity": "20Gi"}
+    of = Platform.model_validate(data)
+    traits = pods.lab_traits(of, runtime_of(state, of))
+    assert traits["homes"]["own_claim"] is True
+    assert (traits["storage_class"], traits["storage_capacity"]) == ("fast", str(20 * 2**30))
+    assert "{user_server}" not in traits["pvc_name_template"]
+
+
+def test_pods_get_a_token_of_a_day_that_is_renewed(config: Config) -> None:
+    assert config.LabSpawner.refresh_secrets_interval * 3 < pods.TOKEN_LIFETIME
+    assert config.LabSpawner.refresh_secrets_hook is not None
+
+
+def test_rendered_lab(
+    golden: Callable[[str, str], None], state: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(state / "there-is-none"))
+    assert run("render", "lab", "-f", FILE, "--state", state, "--user", "rachel") == 0
+    said = capsys.readouterr()
+    golden("render_pods.yaml", said.out)
+    assert "hidden" in said.out
+    kinds = [each["kind"] for each in yaml.safe_load_all(said.out)]
+    assert kinds == ["Secret", "ConfigMap", "NetworkPolicy", "Pod", "Job"]
+
+
+def test_rendered_lab_of_a_size_and_an_image_that_are_not_there(
+    state: Path, capsys: Output
+) -> None:
+    where = ("-f", FILE, "--state", state, "--user", "rachel")
+    assert run("render", "lab", *where, "--size", "large", "--json") == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    pod = next(item for item in items if item["kind"] == "Pod")
+    notebook = pod["spec"]["containers"][0]
+    assert notebook["resources"]["limits"]["memory"] == "16Gi"
+    assert run("render", "lab", *where, "--image", "w_1999_01") == 1
+    assert "There is no image 'w_1999_01'" in capsys.readouterr().err
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_rendered_role_has_the_rights_of_the_table(capsys: Output) -> None:
+    assert run("render", "role", "-f", FILE) == 0
+    found = list(yaml.safe_load_all(capsys.readouterr().out))
+    roles = {each["metadata"]["namespace"]: each for each in found if each["kind"] == "Role"}
+    assert {name: len(role["rules"]) for name, role in roles.items()} == {
+        "labs": len(LABS),
+        "despejado": len(PLATFORM),
+    }
+    assert run("render", "role") == 1
+    assert "need no Role" in capsys.readouterr().err
+
+
+def test_check_asks_for_every_right_and_every_claim() -> None:
+    of = platform()
+    asked = {(each.namespace, each.resource, each.verb) for each in cluster.questions(of)}
+    assert ("labs", "pods/log", "get") in asked
+    assert ("despejado", "jobs", "create") in asked
+    assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
+
+
+def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing() -> None:
+        raise ConfigException("Invalid kube-config file. No configuration found.")
+
+    monkeypatch.setattr(lab_inquiry, "load_config", nothing)
+    results = {each.name: each for each in cluster.check_cluster(platform(), state)}
+    assert results["images"].state == "fail"  # registry.example.org is nowhere
+    assert results["cluster"].state == "fail"
+    assert "KUBECONFIG" in str(results["cluster"].advice)
+
+
+def test_explain_tells_how_the_last_lab_ended(tmp_path: Path) -> None:
+    database = tmp_path / "hub.sqlite"
+    assert last_ends(database, "rachel") == {}
+    end = {"reason": "out_of_memory", "message": "No more memory.", "when": "2026-11-26T00:00:00Z"}
+    with closing(orm.new_session_factory(f"sqlite:///{database}")()) as session:
+        user = orm.User(name="rachel")
+        user._orm_spawners = []
+        session.add(user)
+        session.add(orm.Spawner(name="", user=user, state={"last_end": end}))
+        session.commit()
+    assert last_ends(database, "rachel") == {"": end}
+    assert last_ends(database, "o'brien") == {}
+
+
+MINIMAL: dict[str, Any] = {
+    "namespace": "labs",
+    "platform_host": "192.0.2.2",
+    "images": {"repository": "registry.example.org/despejado/lab"},
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "said"),
+    [
+        (None, "labs.kubernetes", "is missing"),
+        ({"namespace": "Labs"}, "labs.kubernetes.namespace", "RFC 1123"),
+        ({"platform_host": "127.0.0.1"}, "labs.kubernetes.platform_host", "loopback"),
+        (
+            {"images": {"repository": "lab:latest"}},
+            "labs.kubernetes.images.repository",
+            "without a tag",
+        ),
+        ({"homes": {"claim": "homes", "path": "home"}}, "labs.kubernetes.homes.path", "absolute"),
+        (
+            {"homes": {"provisioner": {"namespace": "p", "claim": "c", "image": "r.org/a:1"}}},
+            "labs.kubernetes.homes.provisioner",
+            "homes.claim names none",
+        ),
+        (
+            {"mounts": [{"claim": "c", "path": "/a/../b"}]},
+            "labs.kubernetes.mounts[0].path",
+            "without ..",
+        ),
+        ({"network": {"hubb": {}}}, "labs.kubernetes.network", "'hubb' is unknown"),
+        ({"node_selector": {"a": "b c"}}, "labs.kubernetes.node_selector.a", "label"),
+        (
+            {"tolerations": [{"operator": "Is"}]},
+            "labs.kubernetes.tolerations[0].operator",
+            "Exists",
+        ),
+        ({}, "datasets.a.butler", "pods do not see it"),
+    ],
+)
+def test_what_cannot_be_is_told_with_its_key(
+    section: dict[str, Any] | None, key: str, said: str, tmp_path: Path
+) -> None:
+    labs: dict[str, Any] = {"spawner": "kubernetes"}
+    if section is not None:
+        labs["kubernetes"] = MINIMAL | section
+    file = tmp_path / "platform.yaml"
+    document = {
+        "version": 1,
+        "name": "Test",
+        "labs": labs,
+        "datasets": {"a": {"butler": "built-in"}},
+    }
+    file.write_text(yaml.safe_dump(document))
+    with pytest.raises(PlatformError) as caught:
+        load_platform(file)
+    found = {problem.key: str(problem) for problem in caught.value.problems}
+    assert said in found[key]
+
+
+def test_layout_with_initials_is_for_pods_only(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    file.write_text("version: 1\nname: T\nstorage: {homes: {layout: initial/username}}\n")
+    with pytest.raises(PlatformError, match="pods only"):
+        load_platform(file)
