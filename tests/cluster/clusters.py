@@ -18,7 +18,7 @@ from tests.cluster.harness.images import import_base
 from tests.cluster.harness.layout import Layout
 from tests.cluster.harness.settings import Settings, load
 
-NEEDED = ("despejado/lab:plain", "despejado-tests/stock:1")
+NEEDED = ("despejado/lab:plain", "despejado-tests/stock:1", "despejado/lab:w_2026_43")
 """The images of the cluster tier."""
 _TARGETS = {"despejado-tests/stock:1": "stock"}
 _REGISTRY_VARIABLE = "DESPEJADO_TEST_REGISTRY"

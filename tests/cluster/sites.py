@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,9 @@ def execute(url: str, token: str, code: str) -> str:
             await session.delete(f"{url}api/kernels/{kernel}")
             return output
 
-    return asyncio.run(asyncio.wait_for(go(), 60))
+    # A browser's driver has the event loop of the tests' own thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, asyncio.wait_for(go(), 60)).result()
 
 
 @contextmanager

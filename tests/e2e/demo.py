@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,9 @@ class Demo:
 
 
 @contextmanager
-def running_demo(command: list[str], state: Path, output: Path) -> Iterator[Demo]:
+def running_demo(
+    command: list[str], state: Path, output: Path, options: Sequence[str] = ()
+) -> Iterator[Demo]:
     """Start the demo on a free port, wait for its ready file, and stop it with Ctrl-C's signal."""
     output.mkdir(parents=True, exist_ok=True)
     log = output / "demo.log"
@@ -51,7 +53,7 @@ def running_demo(command: list[str], state: Path, output: Path) -> Iterator[Demo
     arguments = ["demo", "--no-browser", "--port", str(free_port()), "--state", str(state)]
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [*command, *arguments, "--ready-file", str(ready_file)],
+            [*command, *arguments, *options, "--ready-file", str(ready_file)],
             stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT,
             cwd="/", start_new_session=True,
         )  # fmt: skip

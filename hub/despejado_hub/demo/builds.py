@@ -107,6 +107,15 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
 async def prepare(platform: Platform, state: Path, say: Say) -> None:
     """Everything in its order."""
     store = environment_store(platform, state / "environments")
+    wants_samples = any(data.butler == BUILT_IN for data in platform.datasets.values())
+    if platform.labs.spawner == "kubernetes":
+        # Labs have images of a registry; only the samples are made here, once.
+        if wants_samples and not (state / "data" / "butler" / "sample").exists():
+            await store.refresh_catalogue()
+            stack = await build(store, RECOMMENDED_TAG, "The stack that makes the samples", say)
+            if stack is not None:
+                await build_samples(stack.python, state / "data", say)
+        return
     # The menu shall offer weeklies from the first login on: ask for them while JupyterLab builds.
     catalogue, _ = await asyncio.gather(
         store.refresh_catalogue(), build(store, UI_TAG, "JupyterLab", say)
@@ -119,7 +128,6 @@ async def prepare(platform: Platform, state: Path, say: Say) -> None:
         say("No stack version is known yet; the plain environment can be used.")
         return
     stack = await build(store, RECOMMENDED_TAG, f"{recommended.title} (recommended)", say)
-    wants_samples = any(data.butler == BUILT_IN for data in platform.datasets.values())
     if stack is not None and wants_samples:
         await build_samples(stack.python, state / "data", say)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from despejado_hub.config import Platform, PlatformError, derive, load_platform
@@ -55,6 +56,12 @@ def main(arguments: list[str]) -> int:
         return 2
     sys.stdout.write(draft.to_json() + "\n")
     sys.stdout.flush()
+    if platform.labs.spawner == "kubernetes" and find_spec("kubespawner") is None:
+        sys.stderr.write(
+            "labs.spawner is kubernetes, and the libraries for that are not installed: "
+            "pip install 'despejado-hub[kubernetes]'\n"
+        )
+        return 2
     answer = sys.stdin.readline()
     if not answer:
         return 0

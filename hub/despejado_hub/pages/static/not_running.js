@@ -2,8 +2,7 @@
 
 (() => {
   const start = document.getElementById("start");
-  // A link may say what to start: /hub/spawn/rachel?opt-size=large, which the hub answers with this
-  // page while nothing runs.
+  // Whoever waited for a start with options (opt-size=large) means them still.
   const wanted = new URL(start.href);
   for (const [name, value] of new URLSearchParams(window.location.search))
     if (name.startsWith("opt-")) wanted.searchParams.append(name, value);
