@@ -110,7 +110,6 @@ def monkeypatch_module() -> Iterator[pytest.MonkeyPatch]:
 
 def platform_document(cluster: Cluster, labs: str, platform: str) -> dict[str, object]:
     """The file that an operator would write for this cluster."""
-    here = {"cidr": f"{cluster.node_address}/32"}
     return {
         "version": 1,
         "name": "Despejado on Kubernetes",
@@ -135,8 +134,7 @@ def platform_document(cluster: Cluster, labs: str, platform: str) -> dict[str, o
                 },
                 "scratch": {"claim": "scratch", "path": "/scratch"},
                 "data": {"claim": "data"},
-                # Hub and proxy are on ports of their own at each start.
-                "network": {"hub": here, "proxy": here, "allow": [here]},
+                "network": {"internet": False},
             },
         },
         "datasets": {"sample": {"butler": "built-in", "tap": "built-in"}},

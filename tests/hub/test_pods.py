@@ -206,6 +206,7 @@ MINIMAL: dict[str, Any] = {
             "labs.kubernetes.mounts[0].path",
             "without ..",
         ),
+        ({"platform_host": "hub.example.org"}, "labs.kubernetes.network", "where hub and proxy"),
         ({"network": {"hubb": {}}}, "labs.kubernetes.network", "'hubb' is unknown"),
         ({"node_selector": {"a": "b c"}}, "labs.kubernetes.node_selector.a", "label"),
         (

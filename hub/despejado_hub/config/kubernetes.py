@@ -276,15 +276,18 @@ class KubernetesLabs(Model):
         title="Ephemeral storage",
         description="What a lab may write to its node's disk; a lab that writes more is evicted.",
     )
-    network: Annotated[
-        dict[str, Any],
-        BeforeValidator(_network),
-        WithJsonSchema({"type": "object"}),
-    ] = Field(
-        default_factory=dict,
+    network: (
+        Annotated[
+            dict[str, Any],
+            BeforeValidator(_network),
+            WithJsonSchema({"type": "object"}),
+        ]
+        | None
+    ) = Field(
+        default={"internet": True},
         title="Network",
-        description="Who may reach a lab and what it may reach: a NetworkPolicy each "
-        "(docs/kubernetes.md, Networks); empty makes none.",
+        description="What labs may reach beside the platform and DNS, as a NetworkPolicy each "
+        "(docs/kubernetes.md, Networks); null makes none.",
     )
     node_selector: dict[str, LabelValue] = Field(
         default_factory=dict,

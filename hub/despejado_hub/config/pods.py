@@ -11,6 +11,7 @@ from despejado_hub.runtime import Runtime
 from . import derive
 from .kubernetes import KubernetesLabs, Mount, PodHomes, Toleration
 from .model import Platform
+from .relations import address_block
 
 TOKEN_LIFETIME = 24 * 3600
 RENEWAL = 6 * 3600
@@ -42,7 +43,7 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         "default_size": platform.labs.default_size,
         "discovery": derive.discovery_document(platform, runtime),
         "lab_mounts": [_mount(mount) for mount in _mounts(labs)],
-        "network": labs.network,
+        "network": network_of(labs, runtime),
         "node_selector": labs.node_selector,
         "tolerations": [_toleration(each) for each in labs.tolerations],
         "pod_security": labs.pod_security,
@@ -58,6 +59,24 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         size = {} if temporary.size is None else {"size": str(temporary.size)}
         traits["temporary"] = {**size, "in_memory": temporary.in_memory}
     return traits
+
+
+def network_of(labs: KubernetesLabs, runtime: Runtime) -> dict[str, Any]:
+    """The trait ``network``: what the file says, with the platform's own hub, proxy and services.
+
+    Where ``platform_host`` is a name, the file itself must say where hub and proxy are.
+    """
+    if labs.network is None:
+        return {}
+    network = dict(labs.network)
+    here = address_block(labs.platform_host)
+    if here is not None:
+        network.setdefault("hub", {"cidr": here, "port": runtime.hub_port})
+        network.setdefault("proxy", {"cidr": here})
+        services = {"cidr": here, "ports": [runtime.port]}
+        allow = network.get("allow") or []
+        network["allow"] = [*([allow] if isinstance(allow, dict) else allow), services]
+    return network
 
 
 def lab_environment(platform: Platform) -> dict[str, str]:

@@ -44,6 +44,7 @@ def relation_problems(data: Mapping[str, Any]) -> list[Relation]:
         _prefix,
         _group_ids,
         _pods,
+        _pod_network,
         _pod_homes,
         _pod_samples,
     )
@@ -58,6 +59,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def address_block(host: str) -> str | None:
+    """The network (CIDR) that is just this address; None for a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return f"{address}/{address.max_prefixlen}"
 
 
 def _get(data: object, *path: str) -> Any:
@@ -189,6 +199,22 @@ def _pods(data: Mapping[str, Any]) -> Iterator[Relation]:
             ("labs", "kubernetes", "platform_host"),
             "is a loopback address, where each pod finds only itself",
             "an address of this machine that pods reach",
+        )
+
+
+def _pod_network(data: Mapping[str, Any]) -> Iterator[Relation]:
+    labs = _get(data, "labs", "kubernetes")
+    host, network = _get(labs, "platform_host"), _get(labs, "network")
+    said = isinstance(labs, Mapping) and "network" in labs
+    if not isinstance(host, str) or address_block(host) is not None or (said and network is None):
+        return
+    missing = [key for key in ("hub", "proxy") if _get(network, key) is None]
+    if missing:
+        yield Relation(
+            ("labs", "kubernetes", "network"),
+            f"does not say where {' and '.join(missing)} are, and platform_host is a name, "
+            "which no NetworkPolicy can hold",
+            "hub and proxy with pods or cidr (docs/kubernetes.md, Networks), or null",
         )
 
 

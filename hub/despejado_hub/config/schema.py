@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import yaml
 from despejado_spawner.units import format_memory
 
 from .model import Platform
@@ -124,6 +125,8 @@ def _default(key: str, field: Mapping[str, Any]) -> str:
         return f"`{format_duration(default)}`"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if default and isinstance(default, dict):
+        return f"`{yaml.safe_dump(default, default_flow_style=True).strip()}`"
     if "3Gi" in field.get("anyOf", [{}])[-1].get("examples", field.get("examples", ())):
         return f"`{format_memory(default)}`"
     return "" if default in ([], {}, "") else f"`{default}`"
