@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 from jupyterhub.utils import maybe_future
 from sqlalchemy.orm import object_session
 
-from despejado_spawner.errors import LabFailed, SpawnerError
+from despejado_spawner.errors import LabFailed, OptionsError, SpawnerError
 from despejado_spawner.kubernetes.api import LabApi
 from despejado_spawner.kubernetes.deadline import Deadline
-from despejado_spawner.kubernetes.diagnosis import Ended, Failed, Settings, diagnose
+from despejado_spawner.kubernetes.diagnosis import Ended, Failed, Running, Settings, diagnose
 from despejado_spawner.kubernetes.follow import now
+from despejado_spawner.kubernetes.images import offered
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.names import START_LABEL, object_name
 from despejado_spawner.kubernetes.read import PodView
@@ -118,7 +119,29 @@ class LabLife(LabOptions):
             autoscaler=self.autoscaler,
             image_retry_seconds=self.image_retry,
             bigger_size=self.bigger_size(),
+            image_bytes=self._image_bytes(),
         )
+
+    def _image_bytes(self) -> int | None:
+        """The size of the chosen image as the registry has it, where that is known."""
+        chosen = self.user_options.get("image") if isinstance(self.user_options, dict) else None
+        if not self.has_menu or not isinstance(chosen, str):
+            return None
+        try:
+            return offered(self.offered_images, chosen).size_bytes
+        except OptionsError:
+            return None  # a lab of an image that is no longer on the menu
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the running lab that may mend itself: its machine does not answer."""
+        if not self.ready or self.pod_reflector is None:
+            return None
+        pod = self.current_pod()
+        if pod is None:
+            return None
+        found = diagnose(pod, (), now=now(), settings=self.diagnosis_settings())
+        return found.warning if isinstance(found, Running) else None
 
     def bigger_size(self) -> str | None:
         """The next size with more memory than the lab has; None if it has the most."""

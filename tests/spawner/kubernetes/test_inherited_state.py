@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from despejado_spawner.lab_spawner import LabSpawner
+from jupyterhub import orm
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
 from tests.spawner.kubernetes.fake_api import FakeApi
 from tests.spawner.kubernetes.fake_cluster import running_cluster, running_status
 from tests.spawner.kubernetes.mock_spawners import STOCK_AND_OURS, make_spawner, without_cluster
+from tests.spawner.kubernetes.readings import recorded
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +164,19 @@ async def test_pods_of_another_component_are_not_seen(
     await spawner_class._stop_all_reflectors()
     assert await make_spawner(spawner_class, config_of(port=port)).poll() == 1
     assert api.counts()["pods"] == 1
+
+
+async def test_a_machine_that_is_away_is_told_of_a_lab_that_still_counts_as_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spawner = make_spawner(LabSpawner, config_of())
+    spawner.orm_spawner.server = orm.Server(
+        ip="198.18.0.9", port=8888, proto="http", base_url="/", cookie_name=""
+    )
+    pods: dict[str, Any] = {}
+    shown = SimpleNamespace(pod=pods.get)
+    monkeypatch.setitem(LabSpawner.reflectors, spawner._get_reflector_key("pods"), shown)
+    assert spawner.ready and spawner.trouble is None
+    for name, expected in (("running", False), ("machine_away", True)):
+        pods["labs/jupyter-jo"], _ = recorded(name)
+        assert (spawner.trouble is not None) == expected
