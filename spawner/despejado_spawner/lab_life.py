@@ -31,6 +31,8 @@ from despejado_spawner.options.menu import bigger_sizes
 
 _STATE = "despejado"
 _PROCESS_BEGAN = datetime.now(UTC)
+_SWEEP_PAUSE = 15.0
+"""Seconds between the two looks of a sweep; between a lab's objects and its pod is less than one."""
 
 
 class LabLife(LabOptions):
@@ -74,7 +76,8 @@ class LabLife(LabOptions):
     async def _sweep(self) -> None:
         """Remove what a hub that died had made for labs that never came."""
         try:
-            for what in await self.lab_api(Deadline.after(60)).sweep(_PROCESS_BEGAN):
+            api = self.lab_api(Deadline.after(60 + _SWEEP_PAUSE))
+            for what in await api.sweep(_PROCESS_BEGAN, _SWEEP_PAUSE):
                 self.log.info("Removed what was left of a start: %s", what)
         except SpawnerError as error:
             self._swept.discard(self.namespace)  # the next start tries again

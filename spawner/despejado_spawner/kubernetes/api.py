@@ -141,28 +141,39 @@ class LabApi(ObjectApi):
             if not (each["kind"] == "NetworkPolicy" and _owned(each))
         )
 
-    async def sweep(self, before: datetime) -> list[str]:
+    async def sweep(self, before: datetime, pause: float = 0.0) -> list[str]:
         """Delete dependents older than ``before`` that no pod owns and whose pod never came.
 
-        Returns their kinds and names. What a start of this moment makes is younger.
+        Returns their kinds and names. What is found is looked at again after ``pause`` seconds: it
+        may belong to a start of this moment, of another hub or by a clock that differs.
         """
-        managed = f"{MANAGED_BY[0]}={MANAGED_BY[1]},{START_LABEL},{LAB_LABEL}"
-        found = await self._dependents(managed)
-        # Listed after them: a pod that was created meanwhile is seen.
-        pods = await self.find("Pod", labels=START_LABEL, only_metadata=True)
-        starts = {labels_of(pod)[START_LABEL] for pod in pods}
-        left = [
-            each
-            for each in found
-            if not _owned(each)
-            and _born(each) < before
-            and labels_of(each)[START_LABEL] not in starts
-        ]
+        left = await self._ownerless(before)
+        if left and pause:
+            await asyncio.sleep(pause)
+            seen = {each["metadata"]["uid"] for each in left}
+            again = await self._ownerless(before)
+            left = [each for each in again if each["metadata"]["uid"] in seen]
         await _all(
             self.delete(each["kind"], each["metadata"]["name"], uid=each["metadata"]["uid"])
             for each in left
         )
         return [f"{each['kind']} {each['metadata']['name']}" for each in left]
+
+    async def _ownerless(self, before: datetime) -> list[Manifest]:
+        managed = f"{MANAGED_BY[0]}={MANAGED_BY[1]},{START_LABEL},{LAB_LABEL}"
+        found = await self._dependents(managed)
+        # Listed after them: a pod that was created meanwhile is seen.
+        pods = await self.find("Pod", labels=START_LABEL, only_metadata=True)
+        starts = {labels_of(pod)[START_LABEL] for pod in pods}
+        # Times of creation are of whole seconds, and so are rounded down.
+        second = before.replace(microsecond=0)
+        return [
+            each
+            for each in found
+            if not _owned(each)
+            and _born(each) < second
+            and labels_of(each)[START_LABEL] not in starts
+        ]
 
     async def _dependents(self, selector: str) -> list[Manifest]:
         lists = await _all(

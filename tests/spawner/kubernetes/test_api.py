@@ -250,6 +250,20 @@ async def test_leavings_of_dead_hubs_are_swept(api: FakeApi, lab: LabApi) -> Non
     assert api.counts() == {"secrets": 3, "configmaps": 2, "networkpolicies": 2, "pods": 1}
 
 
+async def test_a_start_of_this_very_moment_is_not_swept(api: FakeApi, lab: LabApi) -> None:
+    for each in dependents("new"):
+        await lab.create(each)
+    secret = api.objects["secrets", "labs", f"{POD}-new"]
+    born = datetime.fromisoformat(secret["metadata"]["creationTimestamp"])
+    later = born + timedelta(milliseconds=900)  # times of creation are rounded down
+    assert await lab.sweep(later) == []
+    sweeping = asyncio.ensure_future(lab.sweep(later + timedelta(minutes=1), pause=0.5))
+    await api.until(lambda: api.made("GET", "pods") == 2)
+    api.put("pods", lab_pod("new"))  # comes between the two looks
+    assert await sweeping == []
+    assert api.counts()["secrets"] == 1
+
+
 async def test_the_pods_of_a_job_are_followed_to_their_end(api: FakeApi, lab: LabApi) -> None:
     phases: list[str] = []
     label = {"batch.kubernetes.io/job-name": "home-rachel"}
