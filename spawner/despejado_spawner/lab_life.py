@@ -32,7 +32,7 @@ from despejado_spawner.options.menu import bigger_sizes
 _STATE = "despejado"
 _PROCESS_BEGAN = datetime.now(UTC)
 _SWEEP_PAUSE = 15.0
-"""Seconds between the two looks of a sweep; between a lab's objects and its pod is less than one."""
+"""Seconds between the two looks of a sweep; from a lab's objects to its pod it is less than one."""
 
 
 class LabLife(LabOptions):

@@ -26,12 +26,17 @@ def free_port() -> int:
         return port
 
 
+PYTHON = os.environ.get("DESPEJADO_TEST_HUB_PYTHON", sys.executable)
+"""What runs hubs; that of an environment with another JupyterHub shows whether labs work there."""
+
+
 @dataclass
 class PodHub:
     """A hub whose folder, ports and settings survive its process, as after a crash.
 
     ``address`` is how pods reach this machine. ``settings`` become traits: ``lab`` of LabSpawner,
-    ``kubespawner`` of KubeSpawner; ``stock`` runs the latter.
+    ``kubespawner`` of KubeSpawner, ``users`` of the spawners of single users by their names;
+    ``stock`` runs KubeSpawner itself.
     """
 
     folder: Path
@@ -70,7 +75,7 @@ class PodHub:
         }
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(CONFIG)],
+                [PYTHON, "-m", "jupyterhub", "-f", str(CONFIG)],
                 cwd=self.folder,
                 env=environment,
                 stdout=log,
@@ -87,6 +92,11 @@ class PodHub:
             except httpx.TransportError:
                 time.sleep(0.05)
         raise AssertionError("the hub does not answer:\n" + self.log())
+
+    @property
+    def names_reasons(self) -> bool:
+        """Whether this JupyterHub logs (and counts) the reason codes of failed starts: from 6.1."""
+        return "Running JupyterHub version 5" not in self.log()
 
     def log(self) -> str:
         return (self.folder / "hub.log").read_text()
