@@ -42,7 +42,9 @@ def identity(spawner: Any) -> Identity:
     return Identity(name, uid, uid, groups, f"Dr. {name.title()}")
 
 
-def give_token(spawner: Any) -> None:
+def prepare(spawner: Any) -> None:
+    for trait, given in settings.get("users", {}).get(spawner.user.name, {}).items():
+        setattr(spawner, trait, given)
     if hasattr(spawner, "secrets"):
         spawner.secrets["token"] = "data-token"
 
@@ -65,7 +67,10 @@ c.JupyterHub.init_spawners_timeout = 1
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.allow_all = True
 c.JupyterHub.concurrent_spawn_limit = 0
-c.JupyterHub.tornado_settings = {"slow_spawn_timeout": settings.get("patience", 60)}
+c.JupyterHub.tornado_settings = {
+    "slow_spawn_timeout": settings.get("patience", 60),
+    "slow_stop_timeout": settings.get("stop_patience", 10),
+}
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.services = [{"name": "tests", "api_token": settings["token"]}]
 c.JupyterHub.load_roles = [
@@ -83,7 +88,7 @@ c.JupyterHub.load_roles = [
     }
 ]
 c.Spawner.consecutive_failure_limit = 0
-c.Spawner.pre_spawn_hook = give_token
+c.Spawner.pre_spawn_hook = prepare
 c.KubeSpawner.namespace = settings["namespace"]
 for name, value in settings.get("kubespawner", {}).items():
     setattr(c.KubeSpawner, name, value)
