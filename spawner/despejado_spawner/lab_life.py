@@ -28,9 +28,12 @@ from despejado_spawner.kubernetes.watch_events import LabEventReflector
 from despejado_spawner.lab_options import LabOptions
 from despejado_spawner.lab_watches import LabWatch
 from despejado_spawner.options.menu import bigger_sizes
+from despejado_spawner.progress import Phase, SpawnProgress
 
 _STATE = "despejado"
 _PROCESS_BEGAN = datetime.now(UTC)
+_PATIENCE_OF_A_START = 4
+"""By how much longer than `k8s_api_request_retry_timeout` a start waits for the API server."""
 _SWEEP_PAUSE = 15.0
 """Seconds between the two looks of a sweep; from a lab's objects to its pod it is less than one."""
 
@@ -106,14 +109,27 @@ class LabLife(LabOptions):
         reflector: LabPodReflector = self.pod_reflector
         return reflector.pod(f"{self.namespace}/{self.pod_name}")
 
-    def lab_api(self, deadline: Deadline, namespace: str | None = None) -> LabApi:
-        """Calls to the cluster, with a limit on the time that they may take together."""
+    def lab_api(self, deadline: Deadline, progress: SpawnProgress | None = None) -> LabApi:
+        """Calls to the cluster, with a limit on the time that they may take together.
+
+        Those of a start, which has a ``progress``, are tried for longer, and that is said.
+        """
+        retry: float = self.k8s_api_request_retry_timeout
+        trouble = None
+        if progress is not None:
+            retry *= _PATIENCE_OF_A_START
+            trouble = partial(
+                progress.tell,
+                Phase.QUEUED,
+                "The cluster does not answer at present. Your lab is asked for again and again.",
+            )
         return LabApi(
-            namespace or self.namespace,
+            self.namespace,
             deadline=deadline,
             request_timeout=self.k8s_api_request_timeout,
-            retry_timeout=self.k8s_api_request_retry_timeout,
+            retry_timeout=retry,
             log=self.log,
+            trouble=trouble,
         )
 
     def diagnosis_settings(self) -> Settings:

@@ -68,7 +68,7 @@ class LabPlanning(LabOptions):
 
     if TYPE_CHECKING:  # of LabLife, beside which this class stands
 
-        def lab_api(self, deadline: Deadline) -> LabApi: ...
+        def lab_api(self, deadline: Deadline, progress: Any = None) -> LabApi: ...
 
     async def plan_start(self, start_id: str) -> Planned:
         """All objects of a start.

@@ -84,7 +84,7 @@ class LabSpawner(LabLife, LabPlanning):
         await self.watch_namespace()
         await self.ensure_own_claim()
         planned = await self.plan_start(start_id)
-        api = self.lab_api(deadline)
+        api = self.lab_api(deadline, progress)
         pod = await create_lab(
             api, planned.dependents, planned.pod, lambda: self._end_earlier(api, progress)
         )
@@ -111,7 +111,9 @@ class LabSpawner(LabLife, LabPlanning):
                 deadline=deadline.at,
             )
             if gated(pod):
-                keeper = HomeKeeper(self.lab_api(deadline), self.home_job(pod, planned), self.log)
+                keeper = HomeKeeper(
+                    self.lab_api(deadline, progress), self.home_job(pod, planned), self.log
+                )
                 await first_to_fail(start.while_alive(), keeper.open_gate(pod, progress))
                 self.note_home(pod)
             running = await start.until_running()

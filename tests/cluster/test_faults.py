@@ -34,7 +34,7 @@ def gated(
 
 
 SETTINGS = {
-    "kubespawner": {"k8s_api_request_retry_timeout": 3, "k8s_api_request_timeout": 2},
+    "kubespawner": {"k8s_api_request_retry_timeout": 1, "k8s_api_request_timeout": 2},
     "lab": {"stop_timeout": 5.0},
 }
 

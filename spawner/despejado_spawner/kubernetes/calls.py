@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,11 +73,13 @@ class Calls:
         retry_timeout: float,
         log: Any,
         made: Counter[str] | None = None,
+        trouble: Callable[[], None] | None = None,
     ) -> None:
         self._deadline = deadline
         self._request_timeout = request_timeout
         self._retry_timeout = retry_timeout
         self._log = log
+        self._trouble = trouble
         self.made: Counter[str] = Counter() if made is None else made
 
     async def ask(self, request: Request) -> Reply:
@@ -98,6 +100,8 @@ class Calls:
             except TRANSPORT as error:
                 # The request may have been carried out: callers look before they complain.
                 last = ApiStatus(504, "Timeout", f"{type(error).__name__}: {error}".rstrip(": "))
+                if self._trouble is not None:
+                    self._trouble()
             except ValueError:
                 last = ApiStatus(502, "BadGateway", "the answer was cut off")
             except _Failure as failure:

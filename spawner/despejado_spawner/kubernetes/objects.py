@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -47,7 +47,8 @@ class ObjectApi:
 
     Every method raises the :class:`~despejado_spawner.errors.SpawnerError` that
     ``refusals.refusal`` makes of an answer, or of no answer in time. ``calls`` counts requests by
-    method and resource ("POST pods"); give the same counter to several for a sum.
+    method and resource ("POST pods"); give the same counter to several for a sum. ``trouble`` is
+    called when the API server does not answer and is asked again.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ObjectApi:
         retry_timeout: float,
         log: Any,
         calls: Counter[str] | None = None,
+        trouble: Callable[[], None] | None = None,
     ) -> None:
         self.namespace = namespace
         self._deadline = deadline
@@ -70,6 +72,7 @@ class ObjectApi:
             retry_timeout=retry_timeout,
             log=log,
             made=calls,
+            trouble=trouble,
         )
 
     @property

@@ -1,0 +1,145 @@
+"""Homes that cannot be written: there is still a lab, which says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster.clusters import Cluster
+from tests.cluster.sites import Site, site
+
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
+SIZE = 8 * 2**20
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes for homes, which nobody else fills."""
+    folder = tmp_path / "homes"
+    folder.mkdir()
+    for each in (folder, *folder.parents):
+        each.chmod(each.stat().st_mode | 0o055)
+    options = f"size={SIZE},mode=0755"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", folder], check=True)
+
+
+def startup_of(here: Site, user: str) -> dict[str, Any] | None:
+    """What the lab tells its user of the start, as the lab extension asks for it."""
+    with here.hub.client() as client:
+        body = {"scopes": [f"access:servers!server={user}/"], "expires_in": 600}
+        token = client.post(f"/users/{user}/tokens", json=body).raise_for_status().json()["token"]
+    answer = httpx.get(
+        f"{here.hub.lab_url(user)}despejado/config",
+        headers={"Authorization": f"token {token}"},
+        trust_env=False,
+        timeout=30,
+    ).raise_for_status()
+    found: dict[str, Any] | None = answer.json()["startup"]
+    return found
+
+
+def test_a_full_home_gives_a_lab_that_says_so(
+    cluster: Cluster, small: Path, tmp_path: Path
+) -> None:
+    with site(cluster, tmp_path, homes=small) as here:
+        here.hub.add_user("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        assert startup_of(here, "rachel") is None
+        here.hub.end("rachel")
+
+        big = small / "rachel" / "big"
+        with big.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(b"x" * 2**16)
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        startup = startup_of(here, "rachel")
+        assert startup is not None and startup["code"] == "ENOSPC"
+        assert "Delete what you no longer need" in " ".join(startup["advice"])
+        # The home itself is there, so that the user can make room; then all is as before.
+        assert here.run("rachel", "rm", "/home/rachel/big") == ""
+        here.hub.end("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        assert startup_of(here, "rachel") is None
+        here.hub.end("rachel")
+        here.hub.wait(lambda: not here.left(), "nothing to be left")
+
+
+def test_a_read_only_home_gives_a_lab_and_a_new_one_cannot_be_made(
+    cluster: Cluster, small: Path, tmp_path: Path
+) -> None:
+    with site(cluster, tmp_path, homes=small) as here:
+        for user in ("rachel", "vera"):
+            here.hub.add_user(user)
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        here.hub.end("rachel")
+        with read_only(small):
+            assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+            startup = startup_of(here, "rachel")
+            assert startup is not None and startup["code"] == "EROFS"
+            here.hub.end("rachel")
+            refused = here.hub.ask("vera", {"image": "plain"})
+            assert refused.status_code == 500
+            assert "read-only" in refused.json()["message"].lower()
+            here.hub.wait(lambda: not here.left(), "nothing to be left")
+        assert here.hub.ask("vera", {"image": "plain"}).status_code == 201
+        here.hub.end("vera")
+
+
+def test_somebody_elses_home_is_refused_and_not_touched(
+    cluster: Cluster, small: Path, tmp_path: Path
+) -> None:
+    theirs = small / "rachel"
+    theirs.mkdir(mode=0o755)
+    (theirs / "thesis").write_text("years of work")
+    link = small / "vera"
+    link.symlink_to("/etc")
+    with site(cluster, tmp_path, homes=small) as here:
+        for user in ("rachel", "vera"):
+            here.hub.add_user(user)
+            refused = here.hub.ask(user, {"image": "plain"})
+            assert refused.status_code == 500, refused.text
+            assert f"/home/{user}" in refused.json()["message"]
+        here.hub.wait(lambda: not here.left(), "nothing to be left")
+    assert (theirs / "thesis").read_text() == "years of work"
+    assert (theirs.stat().st_uid, link.is_symlink()) == (0, True)
+
+
+def test_two_labs_of_a_user_share_the_home_and_nothing_else(
+    cluster: Cluster, small: Path, tmp_path: Path
+) -> None:
+    with site(cluster, tmp_path, homes=small) as here, here.hub.client() as client:
+        here.hub.add_user("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        second = client.post("/users/rachel/servers/second", json={"image": "plain"}, timeout=90)
+        assert second.status_code == 201, second.text
+        kinds = [each.split()[0] for each in here.left()]
+        for kind in ("Pod", "Secret", "ConfigMap", "NetworkPolicy"):
+            assert kinds.count(kind) == 2, here.left()
+        here.run("rachel", "touch", "/home/rachel/mine")
+        assert (small / "rachel" / "mine").exists()
+        assert here.pod("rachel--second") is not None
+        here.hub.end("rachel")
+        here.hub.wait(lambda: here.pod("rachel") is None, "the first lab to go")
+        assert here.pod("rachel--second") is not None
+        assert len(here.left()) == 4, here.left()
+        client.delete("/users/rachel/servers/second", timeout=60).raise_for_status()
+        here.hub.wait(lambda: not here.left(), "nothing to be left")

@@ -1,0 +1,74 @@
+"""Labs that end without anybody asking: noticed, told, and nothing left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.clusters import Cluster
+from tests.cluster.sites import site
+from tests.cluster.test_outages import asked_meanwhile, controls
+
+pytestmark = [pytest.mark.cluster, pytest.mark.root]
+GIVEN_UP_AT_ONCE = [
+    {
+        "key": f"node.kubernetes.io/{key}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 1,
+    }
+    for key in ("not-ready", "unreachable")
+]
+"""Kubernetes waits five minutes for a machine that is away; these labs do not."""
+
+
+def test_a_lab_on_a_lost_machine_is_told_and_cleared_away(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    settings = {"kubespawner": {"tolerations": GIVEN_UP_AT_ONCE}, "lab": {"stop_timeout": 3.0}}
+    with site(own_cluster, tmp_path, settings=settings) as here:
+        here.hub.add_user("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        with controls(own_cluster).stopped("kubelet"):
+            here.hub.wait(
+                lambda: "last_end" in here.hub.state("rachel"), "the hub to hear of it", 120
+            )
+            end = here.hub.state("rachel")["last_end"]
+            assert end["reason"] == "node_lost"
+            assert "node-1" in end["message"]
+            # The kubelet that would confirm the end is away: the hub does not wait for its word.
+            here.hub.wait(lambda: not here.left(), "nothing to be left", 60)
+            assert not here.hub.server("rachel").get("ready")
+
+
+def test_a_lab_can_be_stopped_on_a_machine_that_does_not_answer(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    settings = {"lab": {"stop_timeout": 3.0}}
+    with site(own_cluster, tmp_path, settings=settings) as here:
+        here.hub.add_user("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        with controls(own_cluster).frozen("kubelet"):
+            here.hub.end("rachel")
+            here.hub.wait(lambda: not here.left(), "nothing to be left", 60)
+
+
+def test_a_start_outlives_a_minute_without_the_api_server(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    with site(own_cluster, tmp_path) as here:
+        here.hub.add_user("rachel")
+        assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
+        with controls(own_cluster).stopped("apiserver"):
+            thread, answers = asked_meanwhile(here, "simon")
+            thread.join(58)
+            assert thread.is_alive(), (answers, here.hub.log()[-2000:])
+            assert here.run("rachel", "whoami").strip() == "rachel"
+        thread.join(120)
+        assert answers in ([201], [202]), answers  # the hub answers after a minute at the latest
+        here.hub.wait(lambda: here.hub.server("simon").get("ready"), "the lab to be up", 90)
+        assert here.hub.server("rachel").get("ready")
+        for user in ("rachel", "simon"):
+            here.hub.end(user)
+        here.hub.wait(lambda: not here.left(), "nothing to be left", 60)
