@@ -52,6 +52,10 @@ _ANSWERED = re.compile(r"manifest unknown|name unknown|: not found\b|unauthorize
 """A registry's own no, beside whatever else stands in the words."""
 _SHORT_NAME = re.compile(r'short.?name (mode is enforcing|"[^"]*" did not resolve)', re.I)
 _DISK = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_NO_NAME = re.compile(r"no such host", re.I)
+_NAME_PATIENCE = 15.0
+"""Seconds for a name that a name server says is not there: one more try, as it is a typing error
+far more often than a fault of the name server."""
 _WAITS = re.compile(r"pull QPS exceeded", re.I)
 _TROUBLES = (
     (r"\b429\b|too ?many ?requests", "has too many downloads at present"),
@@ -82,8 +86,8 @@ def failure(
 ) -> LabFailed | None:
     """Why the image will not come; None while it may.
 
-    A registry that says no is final at once; one that does not answer, and what nobody has words
-    for, has ``patience`` seconds.
+    A registry that says no is final at once; one whose name nobody knows after a second try; one
+    that does not answer, and what nobody has words for, has ``patience`` seconds.
     """
     image, host = container.image, registry_of(container.image)
     if container.reason == "InvalidImageName" or _SHORT_NAME.search(container.message):
@@ -106,7 +110,7 @@ def failure(
     unreachable = not _ANSWERED.search(said) and _UNREACHABLE.search(said)
     if unreachable or container.reason == "RegistryUnavailable":
         waited = _waited(view, events, now)
-        if waited < patience:
+        if waited < (min(patience, _NAME_PATIENCE) if _NO_NAME.search(said) else patience):
             return None
         message = (
             f"The image {image} cannot be downloaded: the registry {host} {_trouble(said)}, for "

@@ -82,7 +82,7 @@ LATE = {
     "registry_away": (120, "image_pull"),
     "registry_busy": (120, "image_pull"),
     "registry_fault": (120, "image_pull"),
-    "registry_unknown": (120, "image_pull"),
+    "registry_unknown": (15, "image_pull"),
 }
 """What may only be late, for so many seconds from its first sign."""
 ON_ITS_WAY = {
