@@ -160,6 +160,14 @@ def test_an_operator_sees_that_all_is_well(observatory: Observatory) -> None:
     assert {"cluster", "rights", "claim homes", "claim data", "a lab"} <= set(results)
 
 
+def test_an_operator_lists_the_registry_s_images(observatory: Observatory) -> None:
+    subcommand = [*COMMAND, "images", "list", "-f", str(observatory.file)]
+    found = subprocess.run(subcommand, capture_output=True, text=True, check=True, timeout=60)
+    heading, first, *_ = found.stdout.splitlines()
+    assert heading.split() == ["TAG", "TITLE", "CREATED", "DIGEST", "SIZE", "NOTE"]
+    assert first.startswith(WEEKLY) and first.endswith("recommended")
+
+
 def test_the_tutorial_runs_in_a_pod(observatory: Observatory, page: Page, output: Path) -> None:
     demo = observatory.demo
     page.goto(f"{demo.url}/hub/login")

@@ -1,10 +1,10 @@
-"""``despejado images list``: the menu of software environments."""
+"""``despejado images list``: the menu of software environments, or of a registry's images."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +24,10 @@ from .output import complain, load, say, say_json, told
 def main(options: argparse.Namespace) -> int:
     """List the menu."""
     platform = load(options)
+    if platform.labs.spawner == "kubernetes":
+        from .images_registry import list_registry
+
+        return asyncio.run(list_registry(platform, as_json=options.json))
     root = state_folder(platform, options.state) / "environments"
     store = EnvironmentStore(root, derive.menu_policy(platform))
     return asyncio.run(_list(store, refresh=options.refresh, as_json=options.json))
@@ -53,24 +57,26 @@ def menu_table(choices: Iterable[EnvironmentChoice]) -> str:
     """The menu as aligned columns."""
     rows = [("TAG", "TITLE", "STATE", "SIZE", "NOTE")]
     rows += [
-        (choice.tag, choice.title, choice.state, _size(choice.size_bytes), _note(choice))
+        (choice.tag, choice.title, choice.state, megabytes(choice.size_bytes), _note(choice))
         for choice in choices
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return table(rows)
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as aligned columns; the column before the last holds numbers."""
+    last = len(rows[0]) - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(last)]
     lines = []
-    for tag, title, state, size, note in rows:
-        cells = (
-            tag.ljust(widths[0]),
-            title.ljust(widths[1]),
-            state.ljust(widths[2]),
-            size.rjust(widths[3]),
-            note,
-        )
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[: last - 1], widths, strict=False)]
+        cells += [row[last - 1].rjust(widths[last - 1]), row[last]]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
-def _size(size: int | None) -> str:
+def megabytes(size: int | None) -> str:
+    """A size as one says it; empty if it is not known."""
     return "" if size is None else f"{size / 10**6:.0f} MB"
 
 
