@@ -95,9 +95,12 @@ def open_terminal(page: Page) -> None:
     said: list[str | bytes] = []
     sockets: list[WebSocket] = []
 
+    def hear(frame: str | bytes) -> None:
+        said.append(frame)
+
     def listen(socket: WebSocket) -> None:
         if "/terminals/websocket/" in socket.url:
-            socket.on("framereceived", said.append)
+            socket.on("framereceived", hear)
             sockets.append(socket)
 
     page.on("websocket", listen)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.clusters import Cluster
+from tests.cluster.simulated_labs import simulated_nodes
 from tests.cluster.sites import site
 from tests.cluster.test_outages import asked_meanwhile, controls
 
@@ -27,7 +28,11 @@ def test_a_lab_on_a_lost_machine_is_told_and_cleared_away(
     own_cluster: Cluster, tmp_path: Path
 ) -> None:
     settings = {"kubespawner": {"tolerations": GIVEN_UP_AT_ONCE}, "lab": {"stop_timeout": 3.0}}
-    with site(own_cluster, tmp_path, settings=settings) as here:
+    with (
+        site(own_cluster, tmp_path, settings=settings) as here,
+        # Where every machine is away Kubernetes takes itself for the one that is cut off.
+        simulated_nodes(here.kube, 1),
+    ):
         here.hub.add_user("rachel")
         assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
         with controls(own_cluster).stopped("kubelet"):
@@ -72,3 +77,23 @@ def test_a_start_outlives_a_minute_without_the_api_server(
         for user in ("rachel", "simon"):
             here.hub.end(user)
         here.hub.wait(lambda: not here.left(), "nothing to be left", 60)
+
+
+@pytest.mark.parametrize(("part", "phase"), [("scheduler", "scheduling"), ("registry", "pulling")])
+def test_a_hub_killed_while_a_lab_waits_goes_on_with_it(
+    own_cluster: Cluster, tmp_path: Path, part: str, phase: str
+) -> None:
+    settings = {"patience": 0, "kubespawner": {"image_pull_policy": "Always"}}
+    with site(own_cluster, tmp_path, settings=settings) as here:
+        here.hub.add_user("rachel")
+        with controls(own_cluster).stopped(part):
+            assert here.hub.ask("rachel", {"image": "plain"}).status_code == 202
+            for event in here.hub.events("rachel"):
+                if event.get("phase") == phase:
+                    break
+            here.hub.kill()
+            here.hub.start()
+        here.hub.wait(lambda: here.hub.server("rachel").get("ready"), "the lab to be up", 120)
+        assert here.run("rachel", "whoami").strip() == "rachel"
+        here.hub.end("rachel")
+        here.hub.wait(lambda: not here.left(), "nothing to be left")
