@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -205,11 +206,7 @@ def test_files_belong_to_the_user_and_nobody_else_gets_in(observatory: Observato
     answer = vera.api("POST", "/users/vera/server", json={"image": WEEKLY, "size": "small"})
     assert answer.status_code in (201, 202), answer.text
 
-    def ready() -> bool:
-        server = vera.api("GET", "/users/vera").json()["servers"].get("", {})
-        return bool(server.get("ready"))
-
-    wait_for(ready, observatory.demo.process, observatory.demo.log, 120)
+    wait_for(lambda: _is_up(vera), observatory.demo.process, observatory.demo.log, 120)
     address = pod["status"]["podIP"]
     code = (
         "import os, socket\n"
@@ -257,3 +254,29 @@ def test_explain_says_what_is_there_and_what_is_not(observatory: Observatory) ->
     down = observatory.run("explain", NAME, "--json")
     assert down.returncode == 1
     assert json.loads(down.stdout)["labs"][0]["up"] is False
+
+
+def test_labs_outlive_the_platform_and_are_found_again(observatory: Observatory) -> None:
+    """The last test: it ends the platform as an operator would, and starts it again."""
+    demo = observatory.demo
+    vera = HubUser(demo, "vera")
+    vera.api("POST", "/users/vera/server", json={"image": WEEKLY, "size": "small"})
+    wait_for(lambda: _is_up(vera), demo.process, demo.log, 120)
+    before = observatory.kube.get("Pod", "jupyter-vera")
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.process.wait(60) == 0
+    assert "go on; the next start finds them" in demo.log.read_text()
+    after = observatory.kube.get("Pod", "jupyter-vera")
+    assert before and after and before["metadata"]["uid"] == after["metadata"]["uid"]
+    options = ["-f", str(observatory.file), "--no-build"]
+    with running_demo(COMMAND, demo.state, demo.log.parent, options) as second:
+        vera.demo = second  # her token is still hers
+        wait_for(lambda: _is_up(vera), second.process, second.log, 60)
+        said = execute(f"{second.url}/user/vera/", vera.token, "print(6 * 7)")
+        assert said.strip() == "42"
+        assert vera.api("DELETE", "/users/vera/server").status_code in (202, 204)
+
+
+def _is_up(user: HubUser) -> bool:
+    server = user.api("GET", f"/users/{user.name}").json()["servers"].get("", {})
+    return bool(server.get("ready"))

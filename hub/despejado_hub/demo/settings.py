@@ -37,7 +37,8 @@ class Settings:
     """One platform on this machine. Addresses are URLs; those of parts that it has not are None.
 
     ``hub_url`` ends with a slash and is past the proxy, as are ``hub_api_url``,
-    ``proxy_api_url`` and ``tap_check_url``. ``culler`` are the idle culler's arguments.
+    ``proxy_api_url`` and ``tap_check_url``. ``culler`` are the idle culler's arguments,
+    ``lab_namespace`` is where labs are that are pods.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Settings:
     tap_url: str | None
     tap_check_url: str | None
     culler: tuple[str, ...] | None
+    lab_namespace: str | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -166,7 +166,13 @@ class Supervisor:
     def _announce(self) -> None:
         self._ready = True
         self._write_ready_file()
-        terminal.welcome(self.settings.name, self.settings.url, USER, self.password)
+        terminal.welcome(
+            self.settings.name,
+            self.settings.url,
+            USER,
+            self.password,
+            self.settings.lab_namespace,
+        )
         if self.wishes.browser:
             import webbrowser
 
@@ -239,6 +245,10 @@ class Supervisor:
         servers, members = ledger.labs(self.state)
         await stop(servers, grace=5.0, and_kill=members)
         self.ledger.write({})
+        if self.settings.lab_namespace is not None:
+            terminal.say(
+                f"Labs in namespace {self.settings.lab_namespace} go on; the next start finds them."
+            )
         terminal.say("Stopped.")
 
     async def _stop_hub(self, hub: Child) -> None:
@@ -247,7 +257,8 @@ class Supervisor:
             "POST",
             f"{self.settings.hub_api_url}/shutdown",
             token=self._token,
-            body={"servers": True, "proxy": False},
+            # Pods are not of this machine: they go on, and the next hub finds them.
+            body={"servers": self.settings.lab_namespace is None, "proxy": False},
         )
         process = hub.process
         if asked == 202 and process is not None:

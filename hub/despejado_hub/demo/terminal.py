@@ -26,8 +26,16 @@ def complain(text: str) -> None:
     _write(sys.stderr, f"despejado demo: {text}\n")
 
 
-def welcome(name: str, url: str, user: str, password: str) -> None:
-    """The address, a user name and the password, set apart from the lines around."""
+def welcome(
+    name: str, url: str, user: str, password: str, lab_namespace: str | None = None
+) -> None:
+    """The address, a user name and the password, set apart from the lines around.
+
+    ``lab_namespace`` is where labs are pods, which outlive the platform.
+    """
+    end = "Ctrl-C stops everything."
+    if lab_namespace is not None:
+        end = f"Ctrl-C stops everything but the labs, which are pods of namespace {lab_namespace}."
     rows = (
         f"{name} is ready.",
         "",
@@ -35,7 +43,7 @@ def welcome(name: str, url: str, user: str, password: str) -> None:
         f"User      any name, for example {user}",
         f"Password  {password}",
         "",
-        "Ctrl-C stops everything.",
+        end,
     )
     rule = "-" * max(len(row) for row in rows)
     _write(sys.stdout, "\n".join(("", rule, *rows, rule, "", "")))
