@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from jupyterhub.utils import maybe_future
+from kubespawner.objects import make_namespace
 
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.failures import spawn_failure
@@ -20,6 +21,7 @@ from despejado_spawner.kubernetes.api import LabApi
 from despejado_spawner.kubernetes.create import create_lab, gated
 from despejado_spawner.kubernetes.deadline import Deadline
 from despejado_spawner.kubernetes.follow import Start, first_to_fail
+from despejado_spawner.kubernetes.manifests import as_manifest
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.names import DIGEST_ANNOTATION, START_LABEL, TAG_ANNOTATION
 from despejado_spawner.kubernetes.reach import answers
@@ -79,12 +81,12 @@ class LabSpawner(LabLife, LabPlanning):
     async def _launch(self, progress: SpawnProgress, start_id: str, deadline: Deadline) -> str:
         progress.tell(Phase.QUEUED, "Your lab is being prepared.")
         await self.load_user_options()
+        api = self.lab_api(deadline, progress)
         if self.enable_user_namespaces:
-            await self._ensure_namespace()
+            await self._own_namespace(api)
         await self.watch_namespace()
         await self.ensure_own_claim()
         planned = await self.plan_start(start_id)
-        api = self.lab_api(deadline, progress)
         pod = await create_lab(
             api, planned.dependents, planned.pod, lambda: self._end_earlier(api, progress)
         )
@@ -130,6 +132,13 @@ class LabSpawner(LabLife, LabPlanning):
         address = f"{url}{self.server.base_url if self.server else '/'}api"
         limit = deadline.within(self.server_timeout)
         await first_to_fail(start.while_alive(), answers(address, deadline=limit))
+
+    async def _own_namespace(self, api: LabApi) -> None:
+        """As KubeSpawner's `_ensure_namespace`, but tried again, and told where it is refused."""
+        labels = self._expand_all(self.user_namespace_labels)
+        annotations = self._expand_all(self.user_namespace_annotations)
+        made = make_namespace(self.namespace, labels=labels, annotations=annotations)
+        await api.ensure_namespace(as_manifest(made))
 
     async def _extras_of_kubespawner(self, pod: Manifest) -> None:
         """What KubeSpawner makes beside the pod, in its own way and with its own hooks."""

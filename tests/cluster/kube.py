@@ -31,6 +31,8 @@ GROUPS = {
     "NetworkPolicy": "apis/networking.k8s.io/v1/{ns}networkpolicies",
     "Role": "apis/rbac.authorization.k8s.io/v1/{ns}roles",
     "RoleBinding": "apis/rbac.authorization.k8s.io/v1/{ns}rolebindings",
+    "ClusterRole": "apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
 }
 
 

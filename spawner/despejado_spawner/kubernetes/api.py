@@ -23,6 +23,14 @@ DEPENDENTS = ("Secret", "ConfigMap", "NetworkPolicy")
 class LabApi(ObjectApi):
     """Objects of labs in one namespace, and the jobs that belong to them in another."""
 
+    async def ensure_namespace(self, manifest: Manifest) -> None:
+        """Create a namespace unless it is there."""
+        name = manifest["metadata"]["name"]
+        what = f"create the namespace {name}"
+        path = "/api/v1/namespaces"
+        there = frozenset({409})
+        await self._calls.ask(Request("POST", path, what, body=manifest, expected=there))
+
     async def patch_pod(self, name: str, patch: Manifest | list[Manifest]) -> Manifest | None:
         """:meth:`patch` a pod."""
         return await self.patch("Pod", name, patch)

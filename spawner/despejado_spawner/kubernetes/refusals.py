@@ -64,9 +64,10 @@ def _no_right(said: str, what: str, details: tuple[str, ...]) -> LabFailed | Non
     right = _RIGHT.search(said)
     if right is None:
         return None
-    where = f"in the namespace {right['namespace']!r}" if right["namespace"] else "in the cluster"
+    namespace = right["namespace"]
+    role = f"Role in the namespace {namespace!r}" if namespace else "ClusterRole"
     advice = (
-        f"Tell the administrator: {right['user']} needs a Role {where} with apiGroups "
+        f"Tell the administrator: {right['user']} needs a {role} with apiGroups "
         f'["{right["group"]}"], resources ["{right["resource"]}"], verbs ["{right["verb"]}"].'
     )
     return failed("permission", f"The hub may not {what}.", advice, details)
