@@ -346,13 +346,20 @@ class LabLife(LabOptions):
         super().clear_state()
         self._started = False
         self.secrets = {}
+        if self.orm_spawner is not None:
+            # JupyterHub does this at the begin of a start, before it commits: so most starts need
+            # no commit of their own, which costs a busy hub more than a request to the cluster.
+            self.orm_spawner.state = self.get_state()
 
     _known_home: Mapping[str, Any] | None = None
 
     def _remember_start(self) -> None:
-        """Write the state now: a hub that dies during the start must know the pod's name."""
-        if self.orm_spawner is not None:
-            self.orm_spawner.state = self.get_state()
+        """Have the state written now: a hub that dies during the start must know the pod's name."""
+        if self.orm_spawner is None:
+            return
+        state = self.get_state()
+        if self.orm_spawner.state != state:
+            self.orm_spawner.state = state
             self._save()
 
     def _save(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from kubespawner.clients import shared_client
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.kubernetes.backoff import Backoff
 from despejado_spawner.kubernetes.deadline import Deadline
+from despejado_spawner.kubernetes.line import answered, turn
 from despejado_spawner.kubernetes.stream import ApiStatus, api_status
 
 TRANSPORT = (aiohttp.ClientError, OSError, TimeoutError)
@@ -85,6 +87,8 @@ class Calls:
     async def ask(self, request: Request) -> Reply:
         """Send a request, again where that can help, and return a success or an expected error.
 
+        What it waits in line behind the hub's other requests counts for the deadline alone.
+
         Raises:
             SpawnerError: what ``refusals.refusal`` makes of the last answer. Values of a Secret
                 in the body are in neither its text nor the log.
@@ -95,8 +99,12 @@ class Calls:
         last = ApiStatus(504, "Timeout", "no time was left to ask")
         while not limit.passed:
             pause = 0.0
+            came = time.monotonic()
             try:
-                reply = await self._once(request, min(self._request_timeout, limit.left))
+                async with turn(shared_client("CoreV1Api").api_client, self._deadline):
+                    limit = limit.later(time.monotonic() - came).within(self._deadline.left)
+                    patience = min(self._request_timeout, limit.left)
+                    reply = await answered(self._once(request), patience)
             except TRANSPORT as error:
                 # The request may have been carried out: callers look before they complain.
                 last = ApiStatus(504, "Timeout", f"{type(error).__name__}: {error}".rstrip(": "))
@@ -130,7 +138,7 @@ class Calls:
         """The error of an expected answer that the caller cannot use after all."""
         return _refusal(request, ApiStatus(reply.status, reply.reason, reply.body))
 
-    async def _once(self, request: Request, timeout: float) -> Reply:
+    async def _once(self, request: Request) -> Reply:
         self.made[f"{request.method} {_resource(request.path)}"] += 1
         client = shared_client("CoreV1Api").api_client
         response = await client.call_api(
@@ -141,7 +149,6 @@ class Calls:
             body=request.body,
             auth_settings=["BearerToken"],
             _preload_content=False,
-            _request_timeout=timeout,
         )
         body = await response.read()
         if not 200 <= response.status < 300:

@@ -27,6 +27,10 @@ class Deadline:
         """The earlier of this moment and ``seconds`` from now: a part of the whole."""
         return Deadline(min(self.at, time.monotonic() + seconds))
 
+    def later(self, seconds: float) -> Deadline:
+        """This moment put off, for time that did not count."""
+        return Deadline(self.at + seconds)
+
     @property
     def left(self) -> float:
         """Seconds until then, never below 0."""

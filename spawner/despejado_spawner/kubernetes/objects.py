@@ -84,7 +84,7 @@ class ObjectApi:
         """Create an object and return it; one that this start has made already is returned.
 
         An attempt whose answer was lost may have made it, and so may the hub before this one. Of
-        a Secret only the metadata is returned.
+        what is in ``UNREAD`` only the metadata is returned.
         """
         made = await self._create(manifest)
         if isinstance(made, Reply):
@@ -134,7 +134,7 @@ class ObjectApi:
             object_path(kind, namespace),
             f"create the {kind} {name} in namespace {namespace}",
             body=manifest,
-            accept=ONLY_METADATA if kind == "Secret" else JSON,
+            accept=ONLY_METADATA if kind in UNREAD else JSON,
             expected=frozenset({409}),
         )
 

@@ -13,6 +13,7 @@ import pytest
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.kubernetes.api import LabApi
 from despejado_spawner.kubernetes.deadline import Deadline
+from despejado_spawner.kubernetes.line import UNDER_WAY
 from despejado_spawner.kubernetes.names import START_LABEL
 
 from tests.spawner.kubernetes.fake_api import FakeApi, Manifest, pod, running_api
@@ -173,3 +174,47 @@ async def test_values_of_a_secret_are_in_no_error_and_no_log(
     text = caplog.text + "".join(str(record.args) for record in caplog.records)
     assert TOKEN not in text
     assert encoded not in text
+
+
+async def hold_the_line(api: FakeApi, seconds: float) -> list[asyncio.Future[Any]]:
+    """As many requests as may be under way, none of which is answered for so long."""
+    api.fail("POST", "pods", hang=True, times=UNDER_WAY)
+    slow = lab_api(request_timeout=seconds, retry_timeout=seconds)
+    held: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(slow.create_pod(pod(f"jupyter-{number}")))
+        for number in range(UNDER_WAY)
+    ]
+    await api.until(lambda: api.made("POST", "pods") == UNDER_WAY)
+    return held
+
+
+async def test_time_in_line_is_not_held_against_the_api_server(api: FakeApi) -> None:
+    """With 500 labs at once requests were given up, and made anew, that nobody had sent yet."""
+    held = await hold_the_line(api, 0.6)
+    hurried = lab_api(request_timeout=0.3, retry_timeout=0.3)
+    names = [f"jupyter-late-{number}" for number in range(UNDER_WAY * 3)]
+    created = await asyncio.gather(*(hurried.create_pod(pod(name)) for name in names))
+    assert all(created)
+    assert hurried.calls["POST pods"] == len(names)
+    await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_an_answer_counts_though_the_hub_was_too_busy_to_read_it(api: FakeApi) -> None:
+    hub = lab_api(request_timeout=1.0)
+    create = asyncio.create_task(hub.create_pod(lab_pod()))
+    while not hub.calls["POST pods"]:
+        await asyncio.sleep(0)
+    time.sleep(1.5)  # the event loop does something else: 500 users' requests, say
+    assert await create is not None
+    assert hub.calls["POST pods"] == 1
+
+
+async def test_a_request_whose_turn_does_not_come_ends_with_the_deadline(api: FakeApi) -> None:
+    held = await hold_the_line(api, 20)
+    with pytest.raises(SpawnerError):
+        await lab_api(deadline=Deadline.after(0.2)).create_pod(lab_pod())
+    assert api.made("POST", "pods") == UNDER_WAY
+    for each in held:
+        each.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    assert await lab_api().create_pod(lab_pod()) is not None  # the places are free again
