@@ -57,6 +57,8 @@ from tests.cluster.simulated_labs import (  # noqa: E402
 
 OUTPUT = ROOT / "test-output" / "bench" / "scale.json"
 PATIENCE = 1800.0
+START_TIMEOUT = 300
+"""Seconds that both spawners give a start; the default of Zero to JupyterHub."""
 TICKS = os.sysconf("SC_CLK_TCK")
 WHO = ("stock", "ours")
 
@@ -81,8 +83,8 @@ def settings(cluster: Cluster, port: int, *, stock: bool) -> dict[str, Any]:
             "cpu_guarantee": 0.05,
             "mem_limit": "1G",
             "mem_guarantee": "256M",
-            "start_timeout": PATIENCE,
-            "http_timeout": PATIENCE,
+            "start_timeout": START_TIMEOUT,
+            "http_timeout": START_TIMEOUT,
         },
     }
     if not stock:
@@ -140,8 +142,8 @@ class Used:
         return cls(cpu, kilobytes["VmRSS"] / 1000, kilobytes["VmHWM"] / 1000)
 
 
-async def all_at_once(hub: PodHub, method: str, users: Sequence[str]) -> float:
-    """Ask for or stop the labs of all; seconds until the last one's answer.
+async def all_at_once(hub: PodHub, method: str, users: Sequence[str]) -> tuple[float, list[str]]:
+    """Ask for or stop the labs of all; seconds until the last one's answer, and what went wrong.
 
     The hub answers when the lab is up or gone: nothing is polled that would cost it time.
     """
@@ -162,10 +164,8 @@ async def all_at_once(hub: PodHub, method: str, users: Sequence[str]) -> float:
         seconds = time.perf_counter() - began
     wrong = [answer for answer in answers if answer]
     if wrong:
-        raise SystemExit(
-            f"{len(wrong)} of {len(users)} labs failed; {wrong[0]}\n{hub.log()[-3000:]}"
-        )
-    return seconds
+        print(f"{method} failed for {len(wrong)} of {len(users)}, first for {wrong[0]}", flush=True)
+    return seconds, wrong
 
 
 async def measure(hub: PodHub, gate: Gate | None, labs: int, idle: float) -> dict[str, float]:
@@ -175,7 +175,7 @@ async def measure(hub: PodHub, gate: Gate | None, labs: int, idle: float) -> dic
     assert hub.process is not None
     pid = hub.process.pid
     before = Used.by(pid)
-    start = await all_at_once(hub, "POST", users)
+    start, not_started = await all_at_once(hub, "POST", users)
     started = Used.by(pid)
     calls = len(gate.calls) if gate else 0
     if gate is not None:
@@ -187,11 +187,12 @@ async def measure(hub: PodHub, gate: Gate | None, labs: int, idle: float) -> dic
         }
     await asyncio.sleep(idle)  # a time to measure, not a wait for anything
     rested = Used.by(pid)
-    stop = await all_at_once(hub, "DELETE", users)
+    stop, not_stopped = await all_at_once(hub, "DELETE", users)
     stopped = Used.by(pid)
     return {
         "seconds to all running": start,
         "seconds to all stopped": stop,
+        "labs not started or not stopped": len(not_started) + len(not_stopped),
         "cpu seconds of the hub, starting": started.cpu - before.cpu,
         f"cpu seconds of the hub, {idle:g} s at rest": rested.cpu - started.cpu,
         "cpu seconds of the hub, stopping": stopped.cpu - rested.cpu,
