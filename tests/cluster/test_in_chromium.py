@@ -48,12 +48,14 @@ def proxy(folder: Path, hub: str) -> Iterator[dict[str, str]]:
         (folder / "proxy.log").open("wb") as log,
         subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT) as process,
     ):
-        yield {
-            "api_url": f"http://127.0.0.1:{api_port}",
-            "token": token,
-            "url": f"http://127.0.0.1:{port}",
-        }
-        process.terminate()
+        try:
+            yield {
+                "api_url": f"http://127.0.0.1:{api_port}",
+                "token": token,
+                "url": f"http://127.0.0.1:{port}",
+            }
+        finally:
+            process.terminate()
 
 
 @pytest.fixture(scope="module")
