@@ -69,11 +69,8 @@ class Runtime:
 
 def hosts_of(platform: Platform) -> dict[str, str]:
     """``hub_host`` and ``service_host`` where they are not those of one machine."""
-    labs = platform.labs
-    if labs.spawner != "kubernetes" or labs.kubernetes is None:
-        return {}
-    host = labs.kubernetes.platform_host
-    return {"hub_host": host, "service_host": host}
+    pods = platform.labs.pods
+    return {} if pods is None else dict.fromkeys(("hub_host", "service_host"), pods.platform_host)
 
 
 def default_state_folder(euid: int | None = None) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +35,11 @@ _LOG = logging.getLogger(__name__)
 _SECONDS = 8.0
 
 
+def without_warnings() -> None:
+    """Keep the client's own word on a missing kubeconfig out of what a command prints."""
+    logging.getLogger("kubernetes_asyncio.config").setLevel(logging.ERROR)
+
+
 class ClusterUnknown(SpawnerError):
     """There is no cluster to ask, or it does not answer; the text says which and what to do."""
 
@@ -55,7 +60,7 @@ class Inquiry:
     """Asks the cluster that KUBECONFIG, or the pod that this runs in, names."""
 
     def __init__(self, seconds: float = _SECONDS) -> None:
-        logging.getLogger("kubernetes_asyncio.config").setLevel(logging.ERROR)
+        without_warnings()
         self._deadline = Deadline.after(seconds)
         self._seconds = seconds
         try:
@@ -88,18 +93,16 @@ class Inquiry:
 
     async def version(self) -> str:
         """The version of the API server, such as ``v1.35.1``; raises ``ClusterUnknown``."""
-        try:
-            found = await VersionApi(self._client).get_code(_request_timeout=self._seconds)
-        except ApiException as error:
-            raise ClusterUnknown(f"{self.host} answers {error.status} {error.reason}.") from None
-        except TRANSPORT as error:
-            said = str(error) or type(error).__name__
-            raise ClusterUnknown(f"{self.host} does not answer: {said}.") from None
+        api = VersionApi(self._client)
+        found = await self._answer(api.get_code(_request_timeout=self._seconds))
         version: str = found.git_version
         return version
 
     async def allowed(self, question: Question) -> bool:
-        """SelfSubjectAccessReview (authorization.k8s.io/v1) of one right."""
+        """SelfSubjectAccessReview (authorization.k8s.io/v1) of one right.
+
+        Raises ``ClusterUnknown``.
+        """
         resource, _, sub = question.resource.partition("/")
         attributes = V1ResourceAttributes(
             namespace=question.namespace,
@@ -111,10 +114,20 @@ class Inquiry:
         review = V1SelfSubjectAccessReview(
             spec=V1SelfSubjectAccessReviewSpec(resource_attributes=attributes)
         )
-        answer = await AuthorizationV1Api(self._client).create_self_subject_access_review(
-            review, _request_timeout=self._seconds
+        api = AuthorizationV1Api(self._client)
+        answer = await self._answer(
+            api.create_self_subject_access_review(review, _request_timeout=self._seconds)
         )
         return bool(answer.status and answer.status.allowed)
+
+    async def _answer(self, request: Awaitable[Any]) -> Any:
+        try:
+            return await request
+        except ApiException as error:
+            raise ClusterUnknown(f"{self.host} answers {error.status} {error.reason}.") from None
+        except TRANSPORT as error:
+            said = str(error) or type(error).__name__
+            raise ClusterUnknown(f"{self.host} does not answer: {said}.") from None
 
 
 async def explain_labs(namespace: str, user: str) -> dict[str, Explanation]:

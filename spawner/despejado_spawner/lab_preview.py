@@ -18,6 +18,7 @@ from traitlets.config import Config
 
 from despejado_spawner.kubernetes.models import Manifest
 from despejado_spawner.kubernetes.render import shown_objects
+from despejado_spawner.lab_inquiry import without_warnings
 from despejado_spawner.lab_spawner import LabSpawner
 from despejado_spawner.options import options_to_json, parse_options
 
@@ -96,6 +97,7 @@ class _Unstarted(LabSpawner):
     """A spawner that never starts anything, and so needs no cluster."""
 
     def __init__(self, **values: Any) -> None:
+        without_warnings()
         try:
             super().__init__(**values)
         except ConfigException:

@@ -167,6 +167,14 @@ class PodHub:
             return []
         return list(self.events(user))
 
+    def token_for(self, user: str, server: str = "") -> str:
+        """A token that may use one lab."""
+        with self.client() as client:
+            body = {"scopes": [f"access:servers!server={user}/{server}"], "expires_in": 600}
+            answer = client.post(f"/users/{user}/tokens", json=body).raise_for_status()
+        token: str = answer.json()["token"]
+        return token
+
     def end(self, user: str, name: str = "") -> None:
         """Stop a lab and wait until the hub says that it is stopped."""
         path = f"/users/{user}/servers/{name}" if name else f"/users/{user}/server"

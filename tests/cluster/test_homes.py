@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.cluster.clusters import Cluster
-from tests.cluster.sites import Site, execute, site
+from tests.cluster.sites import Site, site
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 SIZE = 8 * 2**20
@@ -46,27 +46,12 @@ def startup_of(here: Site, user: str) -> dict[str, Any] | None:
     """What the lab tells its user of the start, as the lab extension asks for it."""
     answer = httpx.get(
         f"{here.hub.lab_url(user)}despejado/config",
-        headers={"Authorization": f"token {token_for(here, user)}"},
+        headers={"Authorization": f"token {here.hub.token_for(user)}"},
         trust_env=False,
         timeout=30,
     ).raise_for_status()
     found: dict[str, Any] | None = answer.json()["startup"]
     return found
-
-
-def token_for(here: Site, user: str, server: str = "") -> str:
-    """A token that may use one lab."""
-    with here.hub.client() as client:
-        body = {"scopes": [f"access:servers!server={user}/{server}"], "expires_in": 600}
-        answer = client.post(f"/users/{user}/tokens", json=body).raise_for_status()
-    token: str = answer.json()["token"]
-    return token
-
-
-def listing_of(here: Site, user: str, server: str) -> str:
-    """The names in the home as a lab with a name sees it."""
-    code = "import os; print(os.listdir(os.path.expanduser('~')))"
-    return execute(here.hub.lab_url(user, server), token_for(here, user, server), code)
 
 
 def test_a_full_home_gives_a_lab_that_says_so(
@@ -148,7 +133,9 @@ def test_two_labs_of_a_user_share_the_home_and_nothing_else(
             assert kinds.count(kind) == 2, here.left()
         here.run("rachel", "touch", "/home/rachel/mine")
         assert (small / "rachel" / "mine").exists()
-        assert "mine" in listing_of(here, "rachel", "second")
+        assert "mine" in here.cell(
+            "rachel", "import os; print(os.listdir('/home/rachel'))", "second"
+        )
         assert here.pod("rachel--second") is not None
         here.hub.end("rachel")
         here.hub.wait(lambda: here.pod("rachel") is None, "the first lab to go")

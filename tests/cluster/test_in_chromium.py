@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from despejado_hub.demo.settings import node_program, proxy_bundle
 from despejado_hub.jupyterhub_config.configure import PAGES
-from playwright.sync_api import Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import Page, WebSocket, expect
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.pod_hub import free_port
 from tests.cluster.sites import Site, site
-from tests.e2e.test_first_look import FLAGS
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.cluster, pytest.mark.browser, pytest.mark.root]
 OUTPUT = Path(__file__).parents[2] / "test-output" / "cluster"
@@ -84,12 +84,8 @@ def observatory(
 @pytest.fixture
 def page() -> Iterator[Page]:
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(30_000)
+    with open_page() as page:
         yield page
-        browser.close()
 
 
 def open_terminal(page: Page) -> None:

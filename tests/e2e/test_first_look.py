@@ -11,32 +11,22 @@ from pathlib import Path
 import matplotlib.image
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from tests.e2e.browser import open_page
 from tests.e2e.demo import Demo, HubUser, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.network, pytest.mark.timeout(900)]
 
 NAME = "rachel"
-FLAGS = [
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
 def page(demo: Demo):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(30_000)
+    with open_page() as page:
         foreign: list[str] = []
         page.on("request", lambda request: _note(request.url, demo.url, foreign))
         yield page
-        browser.close()
     assert foreign == [], "the pages asked for something from elsewhere"
 
 

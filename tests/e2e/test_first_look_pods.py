@@ -18,13 +18,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.cluster.clusters import Cluster, find_cluster
 from tests.cluster.kube import Kube, fresh_namespace
 from tests.cluster.sites import ENFORCE, execute, shared_volume
+from tests.e2e.browser import open_page
 from tests.e2e.demo import Demo, HubUser, running_demo, shared_folder, wait_for
-from tests.e2e.test_first_look import FLAGS, NAME, check_tutorial, run_all, saved_cells
+from tests.e2e.test_first_look import NAME, check_tutorial, run_all, saved_cells
 
 pytestmark = [
     pytest.mark.browser,
@@ -144,12 +145,8 @@ def platform_document(cluster: Cluster, labs: str, platform: str) -> dict[str, o
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(30_000)
+    with open_page() as page:
         yield page
-        browser.close()
 
 
 def test_an_operator_sees_that_all_is_well(observatory: Observatory) -> None:

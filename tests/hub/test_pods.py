@@ -7,8 +7,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import kubespawner.spawner
 import pytest
 import yaml
 from despejado_hub.check import cluster
@@ -25,6 +27,7 @@ from despejado_hub.runtime import Runtime, hosts_of
 from despejado_spawner import lab_inquiry
 from despejado_spawner.lab_spawner import LabSpawner
 from jupyterhub import orm
+from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
 from traitlets.config import Config
 
@@ -106,7 +109,7 @@ def test_pods_get_a_token_of_a_day_that_is_renewed(config: Config) -> None:
 def test_rendered_lab(
     golden: Callable[[str, str], None], state: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(state / "there-is-none"))
+    monkeypatch.setattr(kubespawner.spawner, "load_config", no_cluster)
     assert run("render", "lab", "-f", FILE, "--state", state, "--user", "rachel") == 0
     said = capsys.readouterr()
     golden("render_pods.yaml", said.out)
@@ -152,15 +155,46 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
     assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
 
 
-def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing() -> None:
-        raise ConfigException("Invalid kube-config file. No configuration found.")
+def no_cluster(**_: Any) -> None:
+    raise ConfigException("Invalid kube-config file. No configuration found.")
 
-    monkeypatch.setattr(lab_inquiry, "load_config", nothing)
-    results = {each.name: each for each in cluster.check_cluster(platform(), state)}
-    assert results["images"].state == "fail"  # registry.example.org is nowhere
-    assert results["cluster"].state == "fail"
-    assert "KUBECONFIG" in str(results["cluster"].advice)
+
+def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_inquiry, "load_config", no_cluster)
+    (result,) = cluster.check_cluster(platform(), state)
+    assert (result.name, result.state) == ("cluster", "fail")
+    assert "KUBECONFIG" in str(result.advice)
+
+
+def test_check_without_a_registry_says_so(free_port: int) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    repository = f"127.0.0.1:{free_port}/despejado/lab"
+    data["labs"]["kubernetes"]["images"]["repository"] = repository
+    (result,) = cluster.check_images(Platform.model_validate(data))
+    assert (result.name, result.state) == ("images", "fail")
+    assert f"127.0.0.1:{free_port}" in result.message
+
+
+def test_an_api_server_that_is_away_is_one_line(
+    state: Path, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: str) -> SimpleNamespace:
+        server = Configuration(host=f"http://127.0.0.1:{free_port}")
+        return SimpleNamespace(api_client=ApiClient(server))
+
+    monkeypatch.setattr(lab_inquiry, "load_config", lambda: None)
+    monkeypatch.setattr(lab_inquiry, "shared_client", away)
+    (result,) = cluster.check_cluster(platform(), state)
+    assert (result.name, result.state) == ("cluster", "fail")
+    assert "does not answer" in result.message
+
+
+def test_a_hub_of_the_file_s_own_choice_is_reached_at_the_port_it_has(state: Path) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    data["labs"]["kubernetes"]["network"] = {"hub": {"pods": {"app": "hub"}}}
+    of = Platform.model_validate(data)
+    network = pods.lab_traits(of, runtime_of(state, of))["network"]
+    assert network["hub"] == [{"port": 8081, "pods": {"app": "hub"}}]
 
 
 def test_explain_tells_how_the_last_lab_ended(tmp_path: Path) -> None:

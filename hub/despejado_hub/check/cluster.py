@@ -13,6 +13,7 @@ from despejado_spawner.errors import SpawnerError
 from ..config import pods
 from ..config.model import Platform
 from ..kubernetes_role import LABS, PLATFORM
+from ..pod_labs import image_catalogue, lab_preview
 from .result import Result
 
 if TYPE_CHECKING:
@@ -39,21 +40,19 @@ def check_cluster(platform: Platform, state: Path) -> Iterator[Result]:
 async def _all(platform: Platform, state: Path) -> list[Result]:
     from despejado_spawner.lab_inquiry import ClusterUnknown, Inquiry
 
-    results = [await _images(platform, state)]
     try:
         inquiry = Inquiry()
     except ClusterUnknown as error:
-        return [*results, _failed("cluster", error)]
+        return [_failed("cluster", error)]
     try:
-        try:
-            version = await inquiry.version()
-        except ClusterUnknown as error:
-            return [*results, _failed("cluster", error)]
-        results.append(Result("cluster", "ok", f"Kubernetes {version} at {inquiry.host}"))
+        version = await inquiry.version()
+        results = [Result("cluster", "ok", f"Kubernetes {version} at {inquiry.host}")]
         results.append(await _rights(platform, inquiry))
         results += [result async for result in _claims(platform, inquiry)]
         results.append(await _lab(platform, state, inquiry))
         return results
+    except ClusterUnknown as error:
+        return [_failed("cluster", error)]
     finally:
         await inquiry.close()
 
@@ -63,15 +62,15 @@ def _failed(name: str, error: SpawnerError) -> Result:
     return Result(name, "fail", message.rstrip("."), advice.strip() or None)
 
 
-async def _images(platform: Platform, state: Path) -> Result:
-    from despejado_spawner.images.catalogue import ImageCatalogue
-    from despejado_spawner.images.registry import Registry, parse_repository
+def check_images(platform: Platform) -> Iterator[Result]:
+    """Whether the registry offers what the menu wants."""
+    if find_spec("kubespawner") is not None:  # check_cluster says so, once
+        yield asyncio.run(_images(platform))
 
-    from ..config import derive
 
+async def _images(platform: Platform) -> Result:
     name = pods.kubernetes_of(platform).images.repository
-    policy = derive.menu_policy(platform)
-    catalogue = ImageCatalogue(Registry(parse_repository(name)), policy)
+    catalogue = image_catalogue(platform)
     await catalogue.refresh()
     if catalogue.problem is not None:
         message, _, advice = catalogue.problem.partition(". ")
@@ -100,10 +99,7 @@ def questions(platform: Platform) -> list[Question]:
 
 async def _rights(platform: Platform, inquiry: Inquiry) -> Result:
     asked = questions(platform)
-    try:
-        answers = await asyncio.gather(*(inquiry.allowed(question) for question in asked))
-    except SpawnerError as error:
-        return _failed("rights", error)
+    answers = await asyncio.gather(*(inquiry.allowed(question) for question in asked))
     missing = [each for each, allowed in zip(asked, answers, strict=True) if not allowed]
     if missing:
         first = missing[0]
@@ -158,8 +154,6 @@ def claims_of(platform: Platform) -> dict[str, str]:
 
 async def _lab(platform: Platform, state: Path, inquiry: Inquiry) -> Result:
     """Show the API server a lab: it names what it would refuse, and keeps nothing."""
-    from ..commands.render_pods import lab_preview
-
     name = "a lab"
     namespace = pods.kubernetes_of(platform).namespace
     try:

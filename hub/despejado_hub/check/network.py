@@ -37,39 +37,38 @@ def fetch(url: str) -> tuple[int, bytes]:
         raise Unreachable(str(error) or type(error).__name__) from None
 
 
-def check_port(host: str, port: int) -> Iterator[Result]:
-    """Whether the platform can listen at its address."""
-    name = "address"
+def check_port(
+    host: str, port: int, name: str = "address", key: str = "public.host"
+) -> Iterator[Result]:
+    """Whether the platform can listen at an address, which ``key`` of the file names."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        yield Result(name, "fail", f"{host} is not known: {error.strerror}", "correct public.host")
+        yield Result(name, "fail", f"{host} is not known: {error.strerror}", f"correct {key}")
         return
     try:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        yield _port_trouble(host, port, error)
+        yield _port_trouble(name, host, port, key, error)
         return
     yield Result(name, "ok", f"{host} port {port} is free")
 
 
-def _port_trouble(host: str, port: int, error: OSError) -> Result:
+def _port_trouble(name: str, host: str, port: int, key: str, error: OSError) -> Result:
     if error.errno == errno.EADDRINUSE:
         if _is_hub(host, port):
-            return Result(
-                "address", "ok", f"{host} port {port} is in use by a JupyterHub that answers"
-            )
+            return Result(name, "ok", f"{host} port {port} is in use by a JupyterHub that answers")
         message = f"{host} port {port} is in use by another program"
-        return Result("address", "fail", message, "stop that, or choose another public.port")
+        return Result(name, "fail", message, "stop that, or choose another public.port")
     if error.errno == errno.EADDRNOTAVAIL:
         message = f"{host} is no address of this machine"
-        return Result("address", "fail", message, "correct public.host")
+        return Result(name, "fail", message, f"correct {key}")
     message = f"{host} port {port} cannot be listened on: {os.strerror(error.errno or 0)}"
-    return Result("address", "fail", message, "choose a public.port of 1024 or more")
+    return Result(name, "fail", message, "choose a public.port of 1024 or more")
 
 
 def _is_hub(host: str, port: int) -> bool:

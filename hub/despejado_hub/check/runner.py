@@ -35,14 +35,22 @@ def checks_of(platform: Platform, state: Path, port: int) -> dict[str, Check]:
         "secrets": partial(people.check_secrets, platform),
         "identity": partial(people.check_identity, platform, state),
     }
-    if platform.labs.spawner == "kubernetes":
+    pods = platform.labs.pods
+    if pods is not None:
+        checks["platform host"] = partial(
+            network.check_port,
+            pods.platform_host,
+            port,
+            "platform host",
+            "labs.kubernetes.platform_host",
+        )
+        checks["images"] = partial(cluster.check_images, platform)
         checks["cluster"] = partial(cluster.check_cluster, platform, state)
     else:
         checks["labs"] = partial(people.check_labs, platform, state)
-    in_labs = platform.labs.spawner == "kubernetes"
     for name, dataset in platform.datasets.items():
         checks[f"dataset {name}"] = partial(
-            datasets.check_dataset, name, dataset, state, in_labs=in_labs
+            datasets.check_dataset, name, dataset, state, in_labs=pods is not None
         )
     if platform.firefly is not None:
         checks["firefly"] = partial(network.check_firefly, platform.firefly.url)

@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> int:
     """Say what is known of each lab of a user; 0 if one is up, else 1."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         from .explain_pods import explain_pods
 
         found = explain_pods(platform, state, options.user)

@@ -24,7 +24,7 @@ from .output import complain, load, say, say_json, told
 def main(options: argparse.Namespace) -> int:
     """List the menu."""
     platform = load(options)
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         from .images_registry import list_registry
 
         return asyncio.run(list_registry(platform, as_json=options.json))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from despejado_spawner.images.catalogue import ImageCatalogue, RepositoryImage
-from despejado_spawner.images.registry import Registry, parse_repository
+from despejado_spawner.images.catalogue import RepositoryImage
 
-from despejado_hub.config import Platform, derive, pods
+from despejado_hub.config import Platform, pods
+from despejado_hub.pod_labs import image_catalogue
 
 from .images import megabytes, table
 from .output import complain, say, say_json
@@ -16,9 +16,7 @@ from .output import complain, say, say_json
 
 async def list_registry(platform: Platform, *, as_json: bool) -> int:
     """Ask the registry and print the menu; 1 if it does not answer or offers nothing."""
-    repository = pods.kubernetes_of(platform).images.repository
-    registry = Registry(parse_repository(repository))
-    catalogue = ImageCatalogue(registry, derive.menu_policy(platform))
+    catalogue = image_catalogue(platform)
     await catalogue.refresh()
     if catalogue.problem is not None:
         complain(catalogue.problem)
@@ -29,6 +27,7 @@ async def list_registry(platform: Platform, *, as_json: bool) -> int:
     else:
         say(registry_table(images))
         if not images:
+            repository = pods.kubernetes_of(platform).images.repository
             say(f"{repository} has nothing that labs.images offers: despejado images build TAG")
     return 0 if images else 1
 

@@ -33,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     state = state_folder(platform, options.state)
     asked = {"image": options.image, "size": options.size}
     asked = {name: value for name, value in asked.items() if value}
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         from .render_pods import print_lab
 
         return print_lab(platform, state, options.user, asked, as_json=options.json)

@@ -1,5 +1,26 @@
 """``despejado render role``: the rights of a hub whose labs are pods."""
 
-from .render_pods import role as main
+from __future__ import annotations
 
-__all__ = ["main"]
+import argparse
+
+from despejado_spawner.kubernetes.render import write_yaml
+
+from despejado_hub.pod_labs import rights
+
+from .output import complain, load, say, say_json, told
+
+
+@told
+def main(options: argparse.Namespace) -> int:
+    """Print the service account, Roles and bindings that the hub needs."""
+    platform = load(options)
+    if platform.labs.pods is None:
+        complain("labs.spawner is not kubernetes: labs that are processes need no Role.")
+        return 1
+    objects = rights(platform, options.service_account)
+    if options.json:
+        say_json({"items": objects})
+    else:
+        say(write_yaml(objects))
+    return 0

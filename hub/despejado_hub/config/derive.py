@@ -71,10 +71,10 @@ def tap_service_url(runtime: Runtime) -> str:
 
 def sample_repository(platform: Platform, runtime: Runtime) -> str:
     """The built-in Butler repository, as labs see it."""
-    labs = platform.labs
-    if labs.spawner == "kubernetes" and labs.kubernetes and labs.kubernetes.data:
+    pods = platform.labs.pods
+    if pods is not None and pods.data is not None:
         inside = runtime.sample_repository.relative_to(runtime.data)
-        return f"{labs.kubernetes.data.path.rstrip('/')}/{inside}"
+        return f"{pods.data.path.rstrip('/')}/{inside}"
     return str(runtime.sample_repository)
 
 

@@ -106,7 +106,7 @@ class PodImages(Model):
     )
     pull_policy: Annotated[
         str,
-        choice(("IfNotPresent", "Always", "Never"), ()),
+        choice(("IfNotPresent", "Always", "Never")),
         WithJsonSchema({"type": "string", "enum": ["IfNotPresent", "Always", "Never"]}),
     ] = Field(
         default="IfNotPresent",
@@ -222,14 +222,14 @@ class Toleration(Model):
     key: str | None = Field(default=None, title="Key", description="Of the taint; null is every.")
     operator: Annotated[
         str,
-        choice(("Equal", "Exists"), ()),
+        choice(("Equal", "Exists")),
         WithJsonSchema({"type": "string", "enum": ["Equal", "Exists"]}),
     ] = Field(default="Equal", title="Operator", description="How key and value are compared.")
     value: LabelValue | None = Field(default=None, title="Value", description="Of the taint.")
     effect: (
         Annotated[
             str,
-            choice(("NoSchedule", "PreferNoSchedule", "NoExecute"), ()),
+            choice(("NoSchedule", "PreferNoSchedule", "NoExecute")),
             WithJsonSchema(
                 {"type": "string", "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]}
             ),
@@ -299,7 +299,7 @@ class KubernetesLabs(Model):
     )
     pod_security: Annotated[
         str,
-        choice(("restricted", "as-configured"), ()),
+        choice(("restricted", "as-configured")),
         WithJsonSchema({"type": "string", "enum": ["restricted", "as-configured"]}),
     ] = Field(
         default="restricted",

@@ -11,7 +11,7 @@ from .types import SIZE_NAMES, Cpu, ImageTag, Memory, Model, choice
 
 SizeName = Annotated[
     str,
-    choice(SIZE_NAMES, ()),
+    choice(SIZE_NAMES),
     WithJsonSchema({"type": "string", "enum": list(SIZE_NAMES)}),
 ]
 
@@ -82,7 +82,7 @@ class Labs(Model):
 
     spawner: Annotated[
         str,
-        choice(("local", "kubernetes"), ()),
+        choice(("local", "kubernetes")),
         WithJsonSchema({"type": "string", "enum": ["local", "kubernetes"]}),
     ] = Field(
         default="local",
@@ -117,3 +117,8 @@ class Labs(Model):
         title="Named servers",
         description="Labs that a user may run beside the first one.",
     )
+
+    @property
+    def pods(self) -> KubernetesLabs | None:
+        """How labs run as pods; None where they are processes."""
+        return self.kubernetes if self.spawner == "kubernetes" else None

@@ -294,7 +294,7 @@ class Homes(Model):
 
     layout: Annotated[
         str,
-        choice(("username", "initial/username"), ()),
+        choice(("username", "initial/username")),
         WithJsonSchema({"type": "string", "enum": ["username", "initial/username"]}),
     ] = Field(
         default="username",

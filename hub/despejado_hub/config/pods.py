@@ -9,7 +9,7 @@ from typing import Any
 from despejado_hub.runtime import Runtime
 
 from . import derive
-from .kubernetes import KubernetesLabs, Mount, PodHomes, Toleration
+from .kubernetes import KubernetesLabs, Mount, PodHomes
 from .model import Platform
 from .relations import address_block
 
@@ -20,10 +20,10 @@ for most of a day before a lab notices."""
 
 
 def kubernetes_of(platform: Platform) -> KubernetesLabs:
-    """The section ``labs.kubernetes``; raises ValueError where there is none."""
-    found = platform.labs.kubernetes
+    """How labs run as pods; raises ValueError where they are processes."""
+    found = platform.labs.pods
     if found is None:
-        raise ValueError("labs.kubernetes is missing")
+        raise ValueError("labs.spawner is not kubernetes")
     return found
 
 
@@ -42,10 +42,10 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         "sizes": derive.spawner_sizes(platform),
         "default_size": platform.labs.default_size,
         "discovery": derive.discovery_document(platform, runtime),
-        "lab_mounts": [_mount(mount) for mount in _mounts(labs)],
+        "lab_mounts": [mount.model_dump() for mount in _mounts(labs)],
         "network": network_of(labs, runtime),
         "node_selector": labs.node_selector,
-        "tolerations": [_toleration(each) for each in labs.tolerations],
+        "tolerations": [each.model_dump(exclude_none=True) for each in labs.tolerations],
         "pod_security": labs.pod_security,
         "autoscaler": labs.autoscaler,
         "refresh_secrets_interval": float(RENEWAL),
@@ -71,12 +71,17 @@ def network_of(labs: KubernetesLabs, runtime: Runtime) -> dict[str, Any]:
     network = dict(labs.network)
     here = address_block(labs.platform_host)
     if here is not None:
-        network.setdefault("hub", {"cidr": here, "port": runtime.hub_port})
+        network.setdefault("hub", {"cidr": here})
         network.setdefault("proxy", {"cidr": here})
         services = {"cidr": here, "ports": [runtime.port]}
-        allow = network.get("allow") or []
-        network["allow"] = [*([allow] if isinstance(allow, dict) else allow), services]
+        network["allow"] = [*_entries(network.get("allow")), services]
+    network["hub"] = [{"port": runtime.hub_port, **hub} for hub in _entries(network.get("hub"))]
     return network
+
+
+def _entries(value: Any) -> list[dict[str, Any]]:
+    """The entries of a key that takes one or a list of them."""
+    return [value] if isinstance(value, dict) else list(value or ())
 
 
 def lab_environment(platform: Platform) -> dict[str, str]:
@@ -99,9 +104,7 @@ def _homes(homes: PodHomes, layout: str) -> dict[str, Any]:
         return traits
     found["claim"] = homes.claim
     if homes.provisioner is not None:
-        found["provisioner"] = homes.provisioner.model_dump() | {
-            "pull_secrets": list(homes.provisioner.pull_secrets)
-        }
+        found["provisioner"] = homes.provisioner.model_dump()
     return {"homes": found}
 
 
@@ -115,11 +118,3 @@ def _mounts(labs: KubernetesLabs) -> list[Mount]:
             Mount(claim=data.claim, path=data.path, sub_path=data.sub_path, read_only=True)
         )
     return found
-
-
-def _mount(mount: Mount) -> dict[str, Any]:
-    return mount.model_dump()
-
-
-def _toleration(toleration: Toleration) -> dict[str, Any]:
-    return {name: value for name, value in toleration.model_dump().items() if value is not None}

@@ -51,7 +51,7 @@ def refuse(what: str, allowed: str, choices: tuple[str, ...] = ()) -> PydanticCu
     return PydanticCustomError("platform_value", "{what}", context)
 
 
-def choice(now: tuple[str, ...], later: tuple[str, ...]) -> Any:
+def choice(now: tuple[str, ...], later: tuple[str, ...] = ()) -> Any:
     """Validator of a word that may be one of ``now``; words of ``later`` get an honest answer."""
     allowed = ", ".join(now)
 
@@ -215,6 +215,7 @@ Repository = Annotated[
 
 
 def matching(pattern: str, what: str, allowed: str) -> BeforeValidator:
+    """Validator of text that ``pattern`` matches as a whole."""
     compiled = re.compile(pattern, re.ASCII)
 
     def validate(value: object) -> object:

@@ -108,7 +108,7 @@ async def prepare(platform: Platform, state: Path, say: Say) -> None:
     """Everything in its order."""
     store = environment_store(platform, state / "environments")
     wants_samples = any(data.butler == BUILT_IN for data in platform.datasets.values())
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         # Labs have images of a registry; only the samples are made here, once.
         if wants_samples and not (state / "data" / "butler" / "sample").exists():
             await store.refresh_catalogue()

@@ -54,14 +54,14 @@ def main(arguments: list[str]) -> int:
     except (PlatformError, SecretError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stdout.write(draft.to_json() + "\n")
-    sys.stdout.flush()
-    if platform.labs.spawner == "kubernetes" and find_spec("kubespawner") is None:
+    if platform.labs.pods is not None and find_spec("kubespawner") is None:
         sys.stderr.write(
             "labs.spawner is kubernetes, and the libraries for that are not installed: "
             "pip install 'despejado-hub[kubernetes]'\n"
         )
         return 2
+    sys.stdout.write(draft.to_json() + "\n")
+    sys.stdout.flush()
     answer = sys.stdin.readline()
     if not answer:
         return 0

@@ -62,16 +62,10 @@ def hub_configuration(platform_file: str, runtime: Runtime) -> dict[str, Any]:
     return {"platform": platform_file, "runtime": {**values, "state": os.fspath(runtime.state)}}
 
 
-def _lab_namespace(platform: Platform) -> str | None:
-    labs = platform.labs
-    if labs.spawner != "kubernetes" or labs.kubernetes is None:
-        return None
-    return labs.kubernetes.namespace
-
-
 def settings_of(platform: Platform, runtime: Runtime, platform_file: str) -> Settings:
     """The platform for its supervisor."""
     hub_api = derive.hub_api_url(platform, runtime)
+    pods = platform.labs.pods
     runs_tap = platform.services.tap is not None
     check = f"{derive.tap_service_url(runtime)}{derive.tap_prefix(platform)}/availability"
     return Settings(
@@ -85,5 +79,5 @@ def settings_of(platform: Platform, runtime: Runtime, platform_file: str) -> Set
         tap_url=derive.public_tap_url(platform, runtime) if runs_tap else None,
         tap_check_url=check if runs_tap else None,
         culler=culler_arguments(platform, runtime),
-        lab_namespace=_lab_namespace(platform),
+        lab_namespace=None if pods is None else pods.namespace,
     )

@@ -22,7 +22,7 @@ MENU_PATH = "despejado/menu"
 
 def data_tokens(platform: Platform) -> DataTokens:
     """The data tokens of this platform's labs."""
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         return DataTokens(tuple(data_scopes(platform)), pods.TOKEN_LIFETIME)
     oldest = platform.hub.idle.max_age
     return DataTokens(
@@ -34,7 +34,7 @@ def data_tokens(platform: Platform) -> DataTokens:
 
 def lab_settings(platform: Platform, runtime: Runtime) -> dict[str, Any]:
     """What the hub's own handlers need of labs: the environments, where labs are processes."""
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         return {}
     return {"despejado_store": environment_store(platform, runtime.environments)}
 
@@ -53,7 +53,7 @@ def configure_labs(c: Any, platform: Platform, runtime: Runtime) -> None:
     spawner.consecutive_failure_limit = 0
     interval = activity_interval(platform.hub.idle.stop_after)
     spawner.environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": str(interval)}
-    if platform.labs.spawner == "kubernetes":
+    if platform.labs.pods is not None:
         configure_pods(c, platform, runtime, tokens)
     else:
         configure_processes(c, platform, runtime)

@@ -1,11 +1,14 @@
 "use strict";
 
 (() => {
-  const refresh = document.getElementById("refresh");
+  const again = document.getElementById("refresh");
+  const { search, hash } = window.location;
   // Whoever asked for another lab (opt-size=large) gets it as soon as this one is gone: the hub
   // sends those who come too early back here.
-  const wanted = [...new URLSearchParams(window.location.search).keys()];
-  if (wanted.some((name) => name.startsWith("opt-")))
-    refresh.href = refresh.dataset.start + window.location.search;
-  window.setTimeout(() => window.location.replace(refresh.href), 2000);
+  const wants = [...new URLSearchParams(search).keys()].some((name) => name.startsWith("opt-"));
+  if (wants) again.href = again.dataset.start + search + hash;
+  window.setTimeout(
+    () => (wants ? window.location.replace(again.href) : window.location.reload()),
+    2000,
+  );
 })();
