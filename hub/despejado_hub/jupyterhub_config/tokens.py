@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
+from jupyterhub.utils import utcnow
+
 NOTE = "Data services, lab"
+ON_ITS_WAY = timedelta(hours=1)
+"""How long a file of a lab may be behind, at the very most: the kubelet takes about a minute."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,17 @@ class DataTokens:
     def renew(self, spawner: Any) -> dict[str, str]:
         """A new token for a running lab, as ``LabSpawner.refresh_secrets_hook`` gives it.
 
-        The newest of those before stays valid: it is in the lab's file until the cluster has
-        brought the new one there.
+        The newest of those before and all of the last hour stay valid: one of them is in the
+        lab's file until the cluster has brought the new one there, and a hub that is restarted
+        renews at once.
         """
         if not self.scopes:
             return {}
         earlier = sorted(self._tokens(spawner), key=lambda token: int(token.id))
+        young = utcnow(with_tz=False) - ON_ITS_WAY
         for token in earlier[:-1]:
-            spawner.user.db.delete(token)
+            if token.created < young:
+                spawner.user.db.delete(token)
         value: str = self._new(spawner)
         return {"token": value}
 
