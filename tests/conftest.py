@@ -7,8 +7,11 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.side_by_side import SideBySide
 
 OWN_CLUSTER = Path("/var/lib/despejado-cluster/kubeconfig")
 """Where ``make cluster`` leaves its kubeconfig (tests/cluster/harness/layout.py)."""
@@ -25,6 +28,12 @@ def pytest_configure() -> None:
     """Tests, and the programs that they start, find the cluster by KUBECONFIG."""
     if OWN_CLUSTER.exists():
         os.environ.setdefault("KUBECONFIG", str(OWN_CLUSTER))
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, for -n 2
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
+    config.option.loadscopereorder = False  # the cluster's tests come first and take longest
+    return SideBySide(config, log)
 
 
 def _why_not(marker: str) -> str | None:
