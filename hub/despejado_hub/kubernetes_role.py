@@ -41,6 +41,8 @@ LABS: tuple[Right, ...] = (
     Right("", "persistentvolumeclaims", ("create", "get"), "a claim for each user"),
 )
 """In the namespace of labs."""
+SERVICES = Right("", "services", ("create", "delete", "list"), "a Service for each lab")
+"""In the namespace of labs as well, where a hub has ``internal_ssl`` or ``services_enabled``."""
 PLATFORM: tuple[Right, ...] = (
     Right("batch", "jobs", ("create", "delete", "list"), "the job that makes a home"),
     Right("", "pods", ("list", "watch"), "its verdict"),

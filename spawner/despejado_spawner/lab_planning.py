@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from jupyterhub.utils import exponential_backoff, maybe_future
+from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner.objects import make_owner_reference
 
@@ -33,7 +32,7 @@ from despejado_spawner.kubernetes.models import (
     NetworkRules,
     PlanError,
 )
-from despejado_spawner.kubernetes.names import START_LABEL
+from despejado_spawner.kubernetes.names import MANAGED_BY, START_LABEL, lab_labels
 from despejado_spawner.kubernetes.network import lab_network_policy, parse_network
 from despejado_spawner.kubernetes.planning import SiteFacts, StartFacts, plan_pod
 from despejado_spawner.kubernetes.quick_start import quicken
@@ -79,6 +78,12 @@ class LabPlanning(LabOptions):
             If the options or the identity do not do.
         """
         self._start_id = start_id
+        planned = await self._planned(start_id)
+        if not self.internal_ssl:
+            return planned
+        return replace(planned, dependents=(*planned.dependents, self.tls_secret(start_id)))
+
+    async def _planned(self, start_id: str) -> Planned:
         pod = await self.get_pod_manifest()
         if self.modify_pod_hook:
             self.log.info("Pod is being modified via modify_pod_hook")
@@ -229,6 +234,8 @@ class LabPlanning(LabOptions):
         menu = self.menu()
         identity = await self.lab_identity()
         variables = {name: str(value) for name, value in self.get_env().items()}
+        if self.internal_ssl:  # where certificates are in the lab; `get_env` has the hub's paths
+            variables |= _certificate_variables(base)
         own = dict(self.environment)
         for name in ("JUPYTER_IMAGE", "JUPYTER_IMAGE_SPEC"):
             variables.pop(name, None)
@@ -321,19 +328,25 @@ class LabPlanning(LabOptions):
         number: int | None = await maybe_future(value(self)) if callable(value) else value
         return number
 
-    async def create_ssl_and_service(self, pod: Manifest) -> None:
-        """KubeSpawner's objects for internal TLS and for services, owned by the pod."""
+    def tls_secret(self, start_id: str) -> Manifest:
+        """KubeSpawner's Secret with the certificates of this lab, for ``internal_ssl``."""
+        made = as_manifest(self.get_secret_manifest(None))
+        metadata = made["metadata"]
+        metadata.pop("ownerReferences")  # the pod is not there yet and adopts it
+        key, value = MANAGED_BY
+        metadata["labels"] |= {**lab_labels(self.pod_name, start_id), key: value}
+        return made
+
+    def lab_service(self, pod: Manifest) -> Manifest:
+        """KubeSpawner's Service for this lab, owned by its pod."""
         owner = make_owner_reference(self.pod_name, pod["metadata"]["uid"])
-        wanted = []
-        if self.internal_ssl:
-            wanted.append(("secret", self.get_secret_manifest(owner)))
-        wanted.append(("service", self.get_service_manifest(owner, self._get_pod_port(pod))))
-        for kind, manifest in wanted:
-            name = manifest.metadata.name
-            await exponential_backoff(
-                partial(self._ensure_not_exists, kind, name), f"Failed to delete {kind} {name}"
-            )
-            await exponential_backoff(
-                partial(self._make_create_resource_request, kind, manifest),
-                f"Failed to create {kind} {name}",
-            )
+        return as_manifest(self.get_service_manifest(owner, self._get_pod_port(pod)))
+
+
+def _certificate_variables(pod: Manifest) -> dict[str, str]:
+    return {
+        each["name"]: each["value"]
+        for container in pod["spec"]["containers"]
+        for each in container.get("env") or []
+        if each["name"].startswith("JUPYTERHUB_SSL_")
+    }

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets as random
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from jupyterhub.utils import maybe_future
+from jupyterhub.utils import make_ssl_context, maybe_future
 from kubespawner.objects import make_namespace
 
 from despejado_spawner.errors import SpawnerError
@@ -92,7 +93,7 @@ class LabSpawner(LabLife, LabPlanning):
         )
         self.pod_id = pod["metadata"]["uid"]
         self._remember_start()
-        await self._extras_of_kubespawner(pod)
+        await self._extras_of_kubespawner(api, pod)
         return await self._follow(pod, planned, progress, deadline)
 
     async def _follow(
@@ -127,11 +128,24 @@ class LabSpawner(LabLife, LabPlanning):
         return url
 
     async def _answers(self, start: Start, url: str, deadline: Deadline) -> None:
+        context: ssl.SSLContext | None = None
         if self.internal_ssl:
-            return  # JupyterHub asks with the certificates that it made
+            context = self._hub_certificates()
+            if context is None:
+                return  # a hub that keeps its certificates elsewhere: it asks by itself
         address = f"{url}{self.server.base_url if self.server else '/'}api"
         limit = deadline.within(self.server_timeout)
-        await first_to_fail(start.while_alive(), answers(address, deadline=limit))
+        await first_to_fail(start.while_alive(), answers(address, deadline=limit, ssl=context))
+
+    def _hub_certificates(self) -> ssl.SSLContext | None:
+        """What JupyterHub's own check of a started server shows and trusts."""
+        names = ("internal_ssl_key", "internal_ssl_cert", "internal_ssl_ca")
+        found = [self.user.settings.get(name) for name in names]
+        if not all(isinstance(each, str) and each for each in found):
+            return None
+        key, certificate, authority = found
+        context: ssl.SSLContext = make_ssl_context(key, certificate, cafile=authority)
+        return context
 
     async def _own_namespace(self, api: LabApi) -> None:
         """As KubeSpawner's `_ensure_namespace`, but tried again, and told where it is refused."""
@@ -140,10 +154,10 @@ class LabSpawner(LabLife, LabPlanning):
         made = make_namespace(self.namespace, labels=labels, annotations=annotations)
         await api.ensure_namespace(as_manifest(made))
 
-    async def _extras_of_kubespawner(self, pod: Manifest) -> None:
-        """What KubeSpawner makes beside the pod, in its own way and with its own hooks."""
+    async def _extras_of_kubespawner(self, api: LabApi, pod: Manifest) -> None:
+        """What KubeSpawner makes when the pod is there."""
         if self.internal_ssl or self.services_enabled:
-            await self.create_ssl_and_service(pod)
+            await api.replace(self.lab_service(pod))
         if self.after_pod_created_hook:
             await maybe_future(self.after_pod_created_hook(self, pod))
 

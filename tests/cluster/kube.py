@@ -19,6 +19,7 @@ GROUPS = {
     "Pod": "api/v1/{ns}pods",
     "Secret": "api/v1/{ns}secrets",
     "ConfigMap": "api/v1/{ns}configmaps",
+    "Service": "api/v1/{ns}services",
     "Event": "api/v1/{ns}events",
     "Node": "api/v1/nodes",
     "Namespace": "api/v1/namespaces",

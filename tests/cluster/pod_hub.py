@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -51,11 +52,28 @@ class PodHub:
 
     @property
     def api(self) -> str:
-        return f"http://{self.address}:{self.api_port}/hub/api"
+        scheme = "https" if self.encrypted else "http"
+        return f"{scheme}://{self.address}:{self.api_port}/hub/api"
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(self.settings.get("internal_ssl"))
+
+    def context(self, part: str = "") -> ssl.SSLContext:
+        """What one part of a hub with ``internal_ssl`` trusts, and shows of itself."""
+        folder = self.folder / "internal-ssl"
+        context = ssl.create_default_context(cafile=str(folder / "hub-ca_trust.crt"))
+        if part:
+            pair = folder / part / part
+            context.load_cert_chain(f"{pair}.crt", f"{pair}.key")
+        return context
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"token {token or self.token}"}
-        return httpx.Client(base_url=self.api, headers=headers, timeout=300, trust_env=False)
+        trusted = self.context("proxy-client") if self.encrypted else True
+        return httpx.Client(
+            base_url=self.api, headers=headers, timeout=300, trust_env=False, verify=trusted
+        )
 
     def start(self) -> None:
         """Start the hub and wait until it answers."""
@@ -87,9 +105,10 @@ class PodHub:
             if self.process.poll() is not None:
                 raise AssertionError(self.log())
             try:
-                if httpx.get(f"{self.api}/health", trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
+                with self.client() as client:
+                    if client.get("/health").status_code == 200:
+                        return
+            except (httpx.TransportError, FileNotFoundError):  # of certificates
                 time.sleep(0.05)
         raise AssertionError("the hub does not answer:\n" + self.log())
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from despejado_hub.kubernetes_role import role_objects
+from despejado_hub.kubernetes_role import Right, role, role_objects
 
 from tests.cluster.kube import Kube, Manifest, fresh_namespace
 from tests.cluster.pod_hub import PodHub
@@ -123,8 +123,11 @@ def site(
     door: Any = None,
     doors: dict[str, Any] | None = None,
     ports: tuple[int, int] | None = None,
+    rights: Sequence[Right] = (),
 ) -> Iterator[Site]:
     """A site with a running hub. ``homes`` is a folder of the node that all labs share.
+
+    ``rights`` are what its account has beside the Role that the documentation lists.
 
     ``door`` opens something before the API server, which is put into ``doors["gate"]``. ``ports``
     are those of the hub and its API where somebody must know them beforehand.
@@ -136,6 +139,8 @@ def site(
         platform = stack.enter_context(fresh_namespace(kube, "platform", **{ENFORCE: "baseline"}))
         kube.namespace = labs
         for manifest in role_objects(labs, platform, account="hub"):
+            if manifest["kind"] == "Role" and manifest["metadata"]["namespace"] == labs:
+                manifest["rules"] += role(labs, rights)["rules"]
             kube.create(manifest)
         account = kube.as_account("hub", platform, folder)
         if door is not None and doors is not None:

@@ -85,7 +85,12 @@ def adopted_pod(plan: AdoptedPlan) -> Manifest:
 def adopted_dependents(plan: AdoptedPlan) -> tuple[Manifest, Manifest]:
     """The pod's Secret and its ConfigMap."""
     name = object_name(plan.pod_name, plan.start_id)
-    metadata = {"name": name, "namespace": plan.namespace, "labels": _labels(plan)}
+    key, ours = MANAGED_BY
+    metadata = {
+        "name": name,
+        "namespace": plan.namespace,
+        "labels": {**_labels(plan), key: ours},
+    }
     values = dict(plan.secrets)
     notebook = next(each for each in plan.base["spec"]["containers"] if each["name"] == CONTAINER)
     for variable in notebook.get("env", []):

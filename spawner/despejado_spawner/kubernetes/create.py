@@ -24,6 +24,7 @@ class Objects(Protocol):
     """The calls that a start makes (:class:`~despejado_spawner.kubernetes.api.LabApi`)."""
 
     async def create(self, manifest: Manifest) -> Manifest: ...
+    async def replace(self, manifest: Manifest) -> Manifest: ...
     async def create_pod(self, manifest: Manifest) -> Manifest | None:
         """The created pod; None if another of this name is there."""
         ...
@@ -44,7 +45,7 @@ async def create_lab(
     ``end_earlier`` removes a pod that has the name of this one; a lab that a stop has not quite
     ended, say. Adoption is awaited too: it overlaps with the start of the pod in the cluster.
     """
-    await _together([api.create(each) for each in dependents])
+    await _together([api.replace(each) for each in dependents])
     created = await api.create_pod(pod)
     if created is None:
         await end_earlier()

@@ -33,7 +33,7 @@ PATHS = {
     "Event": ("/api/v1", "events"),
 }
 """Where the API has the kinds of objects that a lab is made of."""
-UNREAD = frozenset({"Secret", "ConfigMap", "NetworkPolicy"})
+UNREAD = frozenset({"Secret", "ConfigMap", "NetworkPolicy", "Service"})
 """Kinds of which an answer's metadata is enough; the hub may not read a Secret at all."""
 GOES_AWAY = 3
 """How often something may be there when it is created and gone when it is looked at."""
@@ -87,6 +87,18 @@ class ObjectApi:
         what is in ``UNREAD`` only the metadata is returned.
         """
         made = await self._create(manifest)
+        if isinstance(made, Reply):
+            raise self._calls.refusal(self._creation(manifest), made)
+        return made
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """As :meth:`create`, but one of this name that another start has left is deleted first."""
+        made = await self._create(manifest)
+        for _ in range(GOES_AWAY):
+            if not isinstance(made, Reply):
+                return made
+            await self.delete(manifest["kind"], manifest["metadata"]["name"])
+            made = await self._create(manifest)
         if isinstance(made, Reply):
             raise self._calls.refusal(self._creation(manifest), made)
         return made

@@ -2,10 +2,12 @@
 
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
+import aiohttp.connector
 from despejado_spawner.models import Group, Identity
 from jupyterhub.proxy import Proxy
 from traitlets import Dict
@@ -101,6 +103,27 @@ else:
     c.LabSpawner.refresh_secrets_hook = new_token
     for name, value in settings.get("lab", {}).items():
         setattr(c.LabSpawner, name, value)
+if settings.get("internal_ssl"):
+    # Labs have names then, which a hub outside of the cluster must resolve by itself.
+    addresses: dict[str, str] = {}
+    look_up = socket.getaddrinfo
+    aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver
+
+    def lab_address(spawner: Any, pod: dict[str, Any]) -> str:
+        if spawner.user.name != "lost":
+            addresses[spawner.dns_name] = pod["status"]["podIP"]
+        return f"https://{spawner.dns_name}:{spawner.port}"
+
+    def known_names(host: Any, *more: Any, **named: Any) -> Any:
+        return look_up(addresses.get(host, host), *more, **named)
+
+    socket.getaddrinfo = known_names
+    c.JupyterHub.internal_ssl = True
+    c.JupyterHub.internal_certs_location = str(folder / "internal-ssl")
+    c.JupyterHub.trusted_alt_names = [f"IP:{settings['address']}"]
+    c.JupyterHub.hub_bind_url = f"https://{settings['address']}:{settings['api_port']}"
+    c.JupyterHub.hub_connect_url = f"https://{settings['address']}:{settings['api_port']}"
+    c.KubeSpawner.get_pod_url = lab_address
 if "proxy" in settings:  # the platform's own proxy and pages, for a browser
     from despejado_hub.handlers import handlers
     from despejado_hub.jupyterhub_config.configure import PAGES

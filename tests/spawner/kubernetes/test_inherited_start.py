@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
+from despejado_spawner.kubernetes.deadline import Deadline
+from despejado_spawner.lab_spawner import LabSpawner
 from jupyterhub import orm
 from jupyterhub.objects import Server
 from traitlets.config import Config
@@ -205,15 +208,20 @@ async def test_services(make: Make, api: FakeApi) -> None:
     assert selector["hub.jupyter.org/username"] == "jo"
 
 
-async def test_internal_ssl(make: Make, api: FakeApi, tmp_path: Path) -> None:
-    spawner = make(dns_name_template="{name}.labs")
+def give_certificates(spawner: Any, folder: Path) -> Any:
+    """What JupyterHub does before a start with internal TLS."""
     spawner.internal_ssl = True
     paths = {}
     for name in ("keyfile", "certfile", "cafile", "hub-ca"):
-        (tmp_path / name).write_text(f"the {name}\n")
-        paths[name] = str(tmp_path / name)
+        (folder / name).write_text(f"the {name}\n")
+        paths[name] = str(folder / name)
     spawner.cert_paths = {name: paths[name] for name in ("keyfile", "certfile", "cafile")}
     spawner.internal_trust_bundles = {"hub-ca": paths["hub-ca"]}
+    return spawner
+
+
+async def test_internal_ssl(make: Make, api: FakeApi, tmp_path: Path) -> None:
+    spawner = give_certificates(make(dns_name_template="{name}.labs"), tmp_path)
     assert await spawner.start() == f"https://jupyter-jo.labs:{spawner.port}"
     assert spawner.ssl_alt_names[:2] == ["DNS:jupyter-jo.labs", "DNS:jupyter-jo"]
     pod = only(api, "pods")
@@ -228,6 +236,53 @@ async def test_internal_ssl(make: Make, api: FakeApi, tmp_path: Path) -> None:
     assert only(api, "services")["metadata"]["name"] == "jupyter-jo"
     mounts = {each["mountPath"] for each in pod["spec"]["containers"][0]["volumeMounts"]}
     assert "/etc/jupyterhub/ssl/" in mounts
+
+
+@pytest.mark.parametrize("make", [LabSpawner], indirect=True)
+async def test_certificates_are_there_before_the_pod(
+    make: Make, api: FakeApi, tmp_path: Path
+) -> None:
+    old = {"metadata": {"name": "jupyter-jo", "labels": {"of": "an earlier start"}}}
+    api.put("secrets", old)
+    api.put("services", old)
+    spawner = give_certificates(make(dns_name_template="{name}.labs"), tmp_path)
+    await spawner.start()
+    made = [path.split("/")[-1] for method, path, _ in api.requests if method == "POST"]
+    made.reverse()
+    assert made.index("services") < made.index("pods") < made.index("secrets")
+    assert "of" not in api.objects["secrets", "labs", "jupyter-jo"]["metadata"]["labels"]
+    assert "of" not in only(api, "services")["metadata"]["labels"]
+
+
+@pytest.mark.parametrize("make", [LabSpawner], indirect=True)
+@pytest.mark.parametrize("refused", ["secrets", "services"])
+async def test_refused_certificates_are_told_and_not_logged(
+    make: Make, api: FakeApi, tmp_path: Path, refused: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    message = "the hub has no right to create them"
+    api.fail("POST", refused, times=-1, status=403, reason="Forbidden", message=message)
+    spawner = give_certificates(make(dns_name_template="{name}.labs"), tmp_path)
+    with pytest.raises(Exception) as failure:
+        await spawner.start()
+    assert message in str(failure.value.__cause__)
+    assert not api.objects
+    key = base64.b64encode(b"the keyfile").decode()[:-2]
+    assert "the keyfile" not in caplog.text and key not in caplog.text
+
+
+@pytest.mark.parametrize("make", [LabSpawner], indirect=True)
+async def test_what_a_killed_hub_made_before_the_pod_is_swept(
+    make: Make, api: FakeApi, tmp_path: Path
+) -> None:
+    spawner = give_certificates(make(dns_name_template="{name}.labs"), tmp_path)
+    calls = spawner.lab_api(Deadline.after(20))
+    planned = await spawner.plan_start("start1")
+    for each in planned.dependents:
+        await calls.create(each)
+    swept = await calls.sweep(datetime.now(UTC) + timedelta(minutes=1))
+    assert {"Secret jupyter-jo", "Secret jupyter-jo-start1"} <= set(swept)
+    assert not api.objects
 
 
 async def test_a_claim_is_made_once_and_outlives_the_lab(make: Make, api: FakeApi) -> None:
