@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,19 +19,49 @@ pytestmark = [pytest.mark.cluster, pytest.mark.root]
 SIZE = 8 * 2**20
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few megabytes for homes, which nobody else fills."""
-    folder = tmp_path / "homes"
+def reachable(folder: Path) -> Path:
+    """A new folder that others may go to."""
     folder.mkdir()
     for each in (folder, *folder.parents):
         each.chmod(each.stat().st_mode | 0o055)
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few megabytes for homes, which nobody else fills."""
+    folder = reachable(tmp_path / "homes")
     options = f"size={SIZE},mode=0755"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
     try:
         yield folder
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room, of which homes may take a few megabytes."""
+    if shutil.which("mkfs.btrfs") is None:
+        pytest.skip("quotas: mkfs.btrfs is not installed (Debian: apt-get install btrfs-progs)")
+    if "btrfs" not in Path("/proc/filesystems").read_text():
+        pytest.skip("quotas: this kernel has no btrfs (modprobe btrfs)")
+    top, image = reachable(tmp_path / "btrfs"), tmp_path / "btrfs.img"
+    with image.open("wb") as file:
+        file.truncate(256 * 2**20)
+    subprocess.run(["mkfs.btrfs", "--quiet", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, top], check=True)
+    homes = top / "homes"
+    try:
+        for command in (
+            ["quota", "enable", top],
+            ["subvolume", "create", homes],
+            ["qgroup", "limit", str(SIZE), homes],
+        ):
+            subprocess.run(["btrfs", *command], check=True, stdout=subprocess.DEVNULL)
+        yield homes
+    finally:
+        subprocess.run(["umount", top], check=True)
 
 
 @contextmanager
@@ -54,22 +85,34 @@ def startup_of(here: Site, user: str) -> dict[str, Any] | None:
     return found
 
 
+@pytest.fixture
+def homes(request: pytest.FixtureRequest) -> Path:
+    """One of the two."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("homes", "code", "words"),
+    [("small", "ENOSPC", "No space left"), ("limited", "EDQUOT", "quota exceeded")],
+    indirect=["homes"],
+)
 def test_a_full_home_gives_a_lab_that_says_so(
-    cluster: Cluster, small: Path, tmp_path: Path
+    cluster: Cluster, homes: Path, code: str, words: str, tmp_path: Path
 ) -> None:
-    with site(cluster, tmp_path, homes=small) as here:
+    with site(cluster, tmp_path, homes=homes) as here:
         here.hub.add_user("rachel")
         assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
         assert startup_of(here, "rachel") is None
         here.hub.end("rachel")
 
-        big = small / "rachel" / "big"
-        with big.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        big = homes / "rachel" / "big"
+        with big.open("wb", buffering=0) as file, pytest.raises(OSError, match=words):
             while True:
                 file.write(b"x" * 2**16)
         assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
         startup = startup_of(here, "rachel")
-        assert startup is not None and startup["code"] == "ENOSPC"
+        assert startup is not None and startup["code"] == code
         assert "Delete what you no longer need" in " ".join(startup["advice"])
         # The home itself is there, so that the user can make room; then all is as before.
         assert here.run("rachel", "rm", "/home/rachel/big") == ""
