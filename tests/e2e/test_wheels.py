@@ -61,3 +61,22 @@ def test_wheels_alone_bring_up_the_demo(command: list[str], output: Path) -> Non
         for process in demo.ready["processes"].values():
             text = Path(f"/proc/{process}/cmdline").read_bytes().decode()
             assert str(ROOT) not in text
+
+
+def test_wheels_bring_what_images_are_built_from(command: list[str]) -> None:
+    program = (
+        "from despejado_spawner.images.building.sources import find_sources, revision\n"
+        "print(find_sources(None), revision(find_sources(None)))"
+    )
+    python = Path(command[0]).with_name("python")
+    said = subprocess.run(
+        [python, "-c", program], cwd="/", capture_output=True, text=True, check=True
+    ).stdout.split()
+    folder = Path(said[0])
+    assert ROOT not in folder.parents and said[1] == "None"
+
+    def files(top: Path) -> dict[str, bytes]:
+        found = (path for path in top.rglob("*") if path.is_file() and path.suffix != ".pyc")
+        return {str(path.relative_to(top)): path.read_bytes() for path in found}
+
+    assert files(folder) == files(ROOT / "images")

@@ -122,6 +122,10 @@ def test_the_revision_says_whether_files_were_changed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("1")
     git("add", "file")
     git("commit", "-m", "one")
+    (tmp_path / "install.py").write_text("installed in somebody's repository")
+    assert revision(tmp_path) is None
+    git("add", "install.py")
+    git("commit", "-m", "two")
     clean = revision(tmp_path)
     assert clean is not None and re.fullmatch(r"[0-9a-f]{40}", clean)
     (tmp_path / "file").write_text("2")

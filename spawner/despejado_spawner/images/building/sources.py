@@ -40,24 +40,29 @@ _NETWORK = (
 
 
 def find_sources(wanted: Path | None) -> Path:
-    """The folder of Containerfiles: the one that was named, else that of the source tree."""
-    if wanted is None:
-        try:
-            package = source_folder(distribution("despejado-spawner"))
-        except PackageNotFoundError:
-            package = None
-        if package is None:
-            raise ImageBuildError(
-                "The Containerfiles are not part of the installed packages: "
-                "name the folder images/ of the source tree with --sources."
-            )
-        wanted = package.parent / "images"
-    if not (wanted / INSTALL_FILE).is_file():
-        raise ImageBuildError(
-            f"{wanted} is no folder of Containerfiles ({INSTALL_FILE} is missing): "
-            "name the folder images/ of the source tree with --sources."
-        )
-    return wanted.absolute()
+    """The folder of Containerfiles: the named one, else that of the source tree or the wheel."""
+    folder = _own_sources() if wanted is None else wanted
+    if folder is None or not (folder / INSTALL_FILE).is_file():
+        where = "despejado-spawner is installed without its Containerfiles"
+        if folder is not None:
+            where = f"{folder} is no folder of Containerfiles ({INSTALL_FILE} is missing)"
+        advice = "name the folder images/ of the source tree with --sources"
+        raise ImageBuildError(f"{where}: {advice}.")
+    return folder.absolute()
+
+
+def _own_sources() -> Path | None:
+    try:
+        installed = distribution("despejado-spawner")
+    except PackageNotFoundError:
+        return None
+    package = source_folder(installed)
+    if package is not None:
+        return package.parent / "images"
+    for entry in installed.files or ():
+        if entry.as_posix().endswith(f"share/despejado/images/{INSTALL_FILE}"):
+            return Path(str(installed.locate_file(entry))).resolve().parent
+    return None
 
 
 def read_sources(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
@@ -71,10 +76,13 @@ def lock_file(folder: Path, tag: str) -> Path:
 
 
 def revision(folder: Path) -> str | None:
-    """The commit of the source tree, with ``-dirty`` for changes since; None if it is none."""
+    """The commit of the source tree, with ``-dirty`` for changes since; None if it is none.
+
+    A folder that was installed may lie in a tree of something else.
+    """
     try:
         head = _git(folder, "rev-parse", "HEAD")
-        if head is None:
+        if head is None or _git(folder, "ls-files", "--error-unmatch", INSTALL_FILE) is None:
             return None
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except FileNotFoundError:
