@@ -56,22 +56,20 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def frozen_sources() -> Iterator[None]:
-    """Our own wheels are of one moment, whoever edits the source tree meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(own_wheels, "source_digest", cache(own_wheels.source_digest))
-        yield
+def build_image(engine: Engine, state: Path) -> Iterator[BuildImage]:
+    """Build an image (one that is here and up to date is taken as it is).
 
-
-@pytest.fixture(scope="session")
-def build_image(engine: Engine, state: Path, frozen_sources: None) -> Iterator[BuildImage]:
-    """Build an image (one that is here and up to date is taken as it is)."""
+    Our own wheels in all of them are of one moment, whoever edits the source tree meanwhile.
+    """
+    of_one_moment = cache(own_wheels.source_digest)
     kept = f"localhost/despejado-tests/kept:{os.getpid()}"
     made: dict[str, BuiltImage] = {}
 
     def build(name: str) -> BuiltImage:
         if name not in made:
-            made[name] = ImageBuilder(state, lambda _: None, engine=engine.name).build(name)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(own_wheels, "source_digest", of_one_moment)
+                made[name] = ImageBuilder(state, lambda _: None, engine=engine.name).build(name)
             # Whoever builds the same tag meanwhile takes its name.
             engine.tag(made[name].id, f"{kept}-{name}")
         return made[name]

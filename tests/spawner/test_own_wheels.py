@@ -15,7 +15,6 @@ from despejado_spawner.environments.own_wheels import (
     own_wheel,
     repack,
     source_digest,
-    source_folder,
     wheel_digest,
 )
 from despejado_spawner.environments.uv import clean_environment, find_uv
@@ -176,10 +175,7 @@ def test_an_editable_installation_is_built_once_for_each_edit(
     first = own_wheel("despejado-lab", tmp_path, source.build)
     assert own_wheel("despejado-lab", tmp_path, source.build) == first
     assert source.built == 1
-    before = source_digest(source.folder)
     (source.folder / "module.py").write_text("A = 2\n")
-    assert source_digest(source.folder) != before
-    assert source_folder(importlib.metadata.distribution("despejado-lab")) == source.folder
     second = own_wheel("despejado-lab", tmp_path, source.build)
     assert source.built == 2
     assert second.digest != first.digest
