@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.side_by_side import SideBySide
+from tests.side_by_side import SideBySide, arranged
 
 OWN_CLUSTER = Path("/var/lib/despejado-cluster/kubeconfig")
 """Where ``make cluster`` leaves its kubeconfig (tests/cluster/harness/layout.py)."""
@@ -62,6 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.user_properties.append(("missing_tier", f"{name}: {reason}"))
             else:
                 item.add_marker(pytest.mark.skip(reason=f"{name}: {reason}"))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items[:] = arranged(items)
 
 
 @pytest.fixture

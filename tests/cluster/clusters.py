@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.cluster.harness.settings import Settings, load
 
 NEEDED = ("despejado/lab:plain", "despejado-tests/stock:1", "despejado/lab:w_2026_43")
 """The images of the cluster tier."""
+LOCK = Path(tempfile.gettempdir()) / "despejado-tests-images.lock"
 _TARGETS = {"despejado-tests/stock:1": "stock"}
 _REGISTRY_VARIABLE = "DESPEJADO_TEST_REGISTRY"
 _ADDRESS_VARIABLE = "DESPEJADO_TEST_ADDRESS"
@@ -51,16 +54,21 @@ class Cluster:
 
     def image(self, name: str) -> str:
         """The reference of an image (``despejado/lab:plain``), which is built if it is missing."""
-        if name not in self._there:
-            repository, _, tag = name.rpartition(":")
-            url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
-            accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-            if httpx.head(url, headers=accept, trust_env=False).status_code != 200:
-                if self.ours:
-                    import_base()  # machines that run the tests may have no way to Docker Hub
-                build(_TARGETS.get(name, tag), self.registry)
-            self._there.add(name)
+        if name not in self._there and not self._has(name):
+            with LOCK.open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be building it
+                if not self._has(name):
+                    if self.ours:
+                        import_base()  # machines that run the tests may not reach Docker Hub
+                    build(_TARGETS.get(name, name.rpartition(":")[2]), self.registry)
+        self._there.add(name)
         return f"{self.registry}/{name}"
+
+    def _has(self, name: str) -> bool:
+        repository, _, tag = name.rpartition(":")
+        url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
+        accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+        return httpx.head(url, headers=accept, trust_env=False).status_code == 200
 
 
 def build(target: str, registry: str) -> None:

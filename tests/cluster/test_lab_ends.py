@@ -70,7 +70,7 @@ def test_a_start_outlives_a_minute_without_the_api_server(
     with site(own_cluster, tmp_path) as here:
         here.hub.add_user("rachel")
         assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
-        with controls(own_cluster).stopped("apiserver"):
+        with controls(own_cluster).stopped("apiserver", wake=True):
             thread, answers = asked_meanwhile(here, "simon")
             thread.join(58)
             assert thread.is_alive(), (answers, here.hub.log()[-2000:])

@@ -34,7 +34,7 @@ def test_labs_and_hub_outlive_the_api_server(own_cluster: Cluster, tmp_path: Pat
     with site(own_cluster, tmp_path) as here:
         here.hub.add_user("rachel")
         assert here.hub.ask("rachel", {"image": "plain"}).status_code == 201
-        with controls(own_cluster).stopped("apiserver"):
+        with controls(own_cluster).stopped("apiserver", wake=True):
             assert here.run("rachel", "whoami").strip() == "rachel"
             here.hub.kill()
             here.hub.start()

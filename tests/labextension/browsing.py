@@ -47,10 +47,21 @@ def edit_notebook(page: Page, lab: Lab, name: str) -> None:
             await app.serviceManager.ready;
             const widget = await app.commands.execute('docmanager:open', { path });
             await widget.context.ready;
-            widget.content.model.sharedModel.getCell(0).setSource('# changed by the test');
         }""",
         name,
     )
+    # Whatever JupyterLab itself still does with a new document, the change comes after it.
     page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget?.context?.model.dirty === true"
+        """path => {
+            for (const widget of window.jupyterapp.shell.widgets('main')) {
+                if (widget.context?.path !== path) continue;
+                const text = '# changed by the test', model = widget.context.model;
+                const cell = model.sharedModel.getCell(0);
+                if (cell.getSource() === text && model.dirty) return true;
+                cell.setSource('');
+                cell.setSource(text);
+            }
+            return false;
+        }""",
+        arg=name,
     )

@@ -18,6 +18,9 @@ from tests.cluster.harness.commands import Answer, Component
 from tests.cluster.harness.errors import HarnessError
 from tests.cluster.harness.layout import Layout
 
+CLIENTS = ("controller-manager", "scheduler", "kubelet")
+"""What acts on objects of the API server."""
+
 
 def until(condition: Callable[[], bool], seconds: float, interval: float = 0.05) -> bool:
     """Ask again until it holds; False when it did not within ``seconds``."""
@@ -78,13 +81,19 @@ class Components:
         self.start(name, seconds)
 
     @contextmanager
-    def stopped(self, name: str, *, at_once: bool = False) -> Iterator[None]:
-        """Within the block the component is down; after it, it answers again."""
+    def stopped(self, name: str, *, at_once: bool = False, wake: bool = False) -> Iterator[None]:
+        """Within the block the component is down; after it, it answers again.
+
+        ``wake`` is for the API server: the cluster's own programs are started anew then. They
+        would look for it again, but after a long absence only within a minute.
+        """
         self.stop(name, at_once=at_once)
         try:
             yield
         finally:
             self.start(name)
+            for client in CLIENTS if wake else ():
+                self.restart(client)
 
     @contextmanager
     def frozen(self, name: str) -> Iterator[None]:
