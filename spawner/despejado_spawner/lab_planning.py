@@ -333,14 +333,19 @@ class LabPlanning(LabOptions):
         made = as_manifest(self.get_secret_manifest(None))
         metadata = made["metadata"]
         metadata.pop("ownerReferences")  # the pod is not there yet and adopts it
-        key, value = MANAGED_BY
-        metadata["labels"] |= {**lab_labels(self.pod_name, start_id), key: value}
+        metadata["labels"] |= self._own_labels(start_id)
         return made
 
     def lab_service(self, pod: Manifest) -> Manifest:
         """KubeSpawner's Service for this lab, owned by its pod."""
         owner = make_owner_reference(self.pod_name, pod["metadata"]["uid"])
-        return as_manifest(self.get_service_manifest(owner, self._get_pod_port(pod)))
+        made = as_manifest(self.get_service_manifest(owner, self._get_pod_port(pod)))
+        made["metadata"]["labels"] |= self._own_labels(pod["metadata"]["labels"][START_LABEL])
+        return made
+
+    def _own_labels(self, start_id: str) -> dict[str, str]:
+        key, value = MANAGED_BY
+        return {**lab_labels(self.pod_name, start_id), key: value}
 
 
 def _certificate_variables(pod: Manifest) -> dict[str, str]:
@@ -348,5 +353,5 @@ def _certificate_variables(pod: Manifest) -> dict[str, str]:
         each["name"]: each["value"]
         for container in pod["spec"]["containers"]
         for each in container.get("env") or []
-        if each["name"].startswith("JUPYTERHUB_SSL_")
+        if each["name"].startswith("JUPYTERHUB_SSL_") and "value" in each
     }

@@ -156,10 +156,14 @@ class LabSpawner(LabLife, LabPlanning):
 
     async def _extras_of_kubespawner(self, api: LabApi, pod: Manifest) -> None:
         """What KubeSpawner makes when the pod is there."""
-        if self.internal_ssl or self.services_enabled:
-            await api.replace(self.lab_service(pod))
+        await self._service(api, pod)
         if self.after_pod_created_hook:
             await maybe_future(self.after_pod_created_hook(self, pod))
+
+    async def _service(self, api: LabApi, pod: Manifest) -> None:
+        """The Service of this start, where labs have one; it may be there already."""
+        if self.internal_ssl or self.services_enabled:
+            await api.replace(self.lab_service(pod))
 
     async def _end_earlier(self, api: LabApi, progress: SpawnProgress) -> None:
         progress.tell(Phase.QUEUED, "An earlier lab of yours is still there; ending it first.")
@@ -234,7 +238,9 @@ class LabSpawner(LabLife, LabPlanning):
         return None
 
     async def _go_on(self, pod: Manifest, progress: SpawnProgress, deadline: Deadline) -> str:
-        await self.lab_api(deadline).adopt_start(pod)
+        api = self.lab_api(deadline)
+        await api.adopt_start(pod)
+        await self._service(api, pod)
         url = await self._follow(pod, None, progress, deadline)
         self.follow_address(url)
         return url

@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 import pytest_asyncio
+from despejado_spawner.kubernetes.create import create_lab
 from despejado_spawner.kubernetes.deadline import Deadline
 from despejado_spawner.lab_spawner import LabSpawner
 from jupyterhub import orm
@@ -283,6 +284,24 @@ async def test_what_a_killed_hub_made_before_the_pod_is_swept(
     swept = await calls.sweep(datetime.now(UTC) + timedelta(minutes=1))
     assert {"Secret jupyter-jo", "Secret jupyter-jo-start1"} <= set(swept)
     assert not api.objects
+
+
+@pytest.mark.parametrize("make", [LabSpawner], indirect=True)
+@pytest.mark.parametrize("there", [False, True])
+async def test_a_hub_that_comes_back_makes_the_service_unless_it_is_there(
+    make: Make, api: FakeApi, there: bool
+) -> None:
+    spawner = make(services_enabled=True, dns_name_template="127.0.0.1")
+    await spawner.load_user_options()
+    await spawner.watch_namespace()
+    calls = spawner.lab_api(Deadline.after(20))
+    planned = await spawner.plan_start("start1")
+    pod = await create_lab(calls, planned.dependents, planned.pod, Mock())
+    before = await calls.replace(spawner.lab_service(pod)) if there else None
+    spawner._check_pending = True  # as a hub that has just started has it
+    assert await spawner.poll() is None
+    service = only(api, "services")
+    assert before is None or service["metadata"]["uid"] == before["metadata"]["uid"]
 
 
 async def test_a_claim_is_made_once_and_outlives_the_lab(make: Make, api: FakeApi) -> None:
