@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -34,6 +34,13 @@ def pytest_configure() -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SideBySide:
     config.option.loadscopereorder = False  # the cluster's tests come first and take longest
     return SideBySide(config, log)
+
+
+def missing(tier: str, reason: str) -> NoReturn:
+    """Skip a test for something that its tier needs besides, or fail it where that is required."""
+    if tier in REQUIRED:
+        pytest.fail(f"required tier cannot run: {reason}")
+    pytest.skip(f"{tier}: {reason}")
 
 
 def _why_not(marker: str) -> str | None:

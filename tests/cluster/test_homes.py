@@ -14,6 +14,7 @@ import pytest
 
 from tests.cluster.clusters import Cluster
 from tests.cluster.sites import Site, site
+from tests.conftest import missing
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
 SIZE = 8 * 2**20
@@ -43,9 +44,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def limited(tmp_path: Path) -> Iterator[Path]:
     """A file system with room, of which homes may take a few megabytes."""
     if shutil.which("mkfs.btrfs") is None:
-        pytest.skip("quotas: mkfs.btrfs is not installed (Debian: apt-get install btrfs-progs)")
+        missing("cluster", "mkfs.btrfs is not installed (Debian: apt-get install btrfs-progs)")
     if "btrfs" not in Path("/proc/filesystems").read_text():
-        pytest.skip("quotas: this kernel has no btrfs (modprobe btrfs)")
+        missing("cluster", "this kernel has no btrfs, for quotas (modprobe btrfs)")
     top, image = reachable(tmp_path / "btrfs"), tmp_path / "btrfs.img"
     with image.open("wb") as file:
         file.truncate(256 * 2**20)

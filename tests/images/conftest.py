@@ -20,15 +20,9 @@ from despejado_spawner.images.building import BuiltImage, ImageBuilder, ImageBui
 from despejado_spawner.images.building.engine import Engine, find_engine
 from despejado_spawner.images.building.models import DEBIAN
 
-from tests.conftest import REQUIRED
+from tests.conftest import missing
 
 BuildImage = Callable[[str], BuiltImage]
-
-
-def _missing(reason: str) -> None:
-    if "cluster" in REQUIRED:
-        pytest.fail(f"required tier cannot run: {reason}")
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +32,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     try:
         engine = find_engine(None, log)
     except ImageBuildError as error:
-        _missing(str(error))
-        raise
+        missing("cluster", str(error))
     if engine.inspect(DEBIAN) is None and engine.name == "buildah":
         if shutil.which("mmdebstrap") is None:
-            _missing("no Debian image and no mmdebstrap (Debian: apt-get install mmdebstrap)")
+            missing(
+                "cluster", "no Debian image and no mmdebstrap (Debian: apt-get install mmdebstrap)"
+            )
         from tests.cluster.harness.images import import_base
 
         import_base()
@@ -84,7 +79,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """``HOST:PORT`` of an empty registry."""
     program = shutil.which("docker-registry")
     if program is None:
-        _missing("docker-registry is not installed (Debian: apt-get install docker-registry)")
+        missing(
+            "cluster", "docker-registry is not installed (Debian: apt-get install docker-registry)"
+        )
         return
     folder = tmp_path_factory.mktemp("registry")
     with socket.socket() as probe:
