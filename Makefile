@@ -53,7 +53,7 @@ wheels: $(UV)
 	@rm -rf dist && $(UV) build --quiet --wheel --all-packages --python $(PYTHON) --out-dir dist && ls dist
 
 locks: sync-dev
-	$(VENV)/bin/python -m despejado_spawner.environments lock
+	$(VENV)/bin/python -m despejado_images.environments lock
 
 sync-demo: $(UV)
 	@$(VENV)/bin/python -c "" 2>/dev/null || echo "Installing the platform into $(VENV) (once; one or two minutes, about 1 GB)"

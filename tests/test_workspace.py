@@ -14,8 +14,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "spawner/despejado_spawner": set(),
-    "hub/despejado_hub": {"despejado_spawner"},
+    "images/despejado_images": set(),
+    "spawner/despejado_spawner": {"despejado_images"},
+    "hub/despejado_hub": {"despejado_spawner", "despejado_images"},
     "services/despejado_services": set(),
     "kernels/despejado": set(),
     "labextension/despejado_lab": {"despejado"},
@@ -53,7 +54,7 @@ def test_there_is_one_version_number() -> None:
     }
     package = ROOT / "labextension" / "package.json"
     found["labextension/package.json"] = json.loads(package.read_text())["version"]
-    assert len(found) == 8
+    assert len(found) == 9
     assert len(set(found.values())) == 1, found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from despejado_spawner.environments import EnvironmentStore
-from despejado_spawner.menus import image_choice
+from despejado_images.environments import EnvironmentStore
 from despejado_spawner.options.form import image_note
+from despejado_spawner.site.sizes import image_choice
 
 from despejado_hub.config import Platform, derive
 

@@ -13,8 +13,8 @@ from despejado_hub.runtime import Runtime, hosts_of
 
 # Libraries that only such a platform needs are imported where they are used.
 if TYPE_CHECKING:
-    from despejado_spawner.images.catalogue import ImageCatalogue
-    from despejado_spawner.lab_preview import Preview
+    from despejado_images.catalogue import ImageCatalogue
+    from despejado_spawner.pods.preview import Preview
 
 HUB_PORT = 8081
 """In place of the port that is chosen at a start."""
@@ -28,7 +28,7 @@ async def lab_preview(
 
     Raises ``SpawnerError`` if no lab can start.
     """
-    from despejado_spawner.lab_preview import preview_lab
+    from despejado_spawner.pods.preview import preview_lab
     from traitlets.config import Config
 
     from despejado_hub.jupyterhub_config.labs import configure_labs
@@ -57,8 +57,8 @@ async def lab_preview(
 
 def image_catalogue(platform: Platform) -> ImageCatalogue:
     """The registry's menu; ``refresh`` it before it is read."""
-    from despejado_spawner.images.catalogue import ImageCatalogue
-    from despejado_spawner.images.registry import Registry, parse_repository
+    from despejado_images.catalogue import ImageCatalogue
+    from despejado_images.registry import Registry, parse_repository
 
     repository = pods.kubernetes_of(platform).images.repository
     return ImageCatalogue(Registry(parse_repository(repository)), derive.menu_policy(platform))

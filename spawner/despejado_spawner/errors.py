@@ -64,7 +64,7 @@ class LabDied(SpawnerError):
 class LabFailed(SpawnerError):
     """A lab on a cluster that is not up, and why.
 
-    ``reason`` is one of the stable codes of ``despejado_spawner.kubernetes.reasons``, ``message``
+    ``reason`` is one of the stable codes of ``despejado_spawner.reasons``, ``message``
     says what happened and where, ``advice`` what to do, ``details`` is what the system itself said.
     """
 

@@ -8,7 +8,7 @@ from html import escape
 from tornado.web import HTTPError
 
 from despejado_spawner.errors import LabDied, LabFailed, OptionsError, SpawnerError
-from despejado_spawner.kubernetes.reasons import reason_of
+from despejado_spawner.reasons import reason_of
 
 try:
     from jupyterhub.spawner import SpawnException

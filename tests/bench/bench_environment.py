@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from despejado_spawner.environments import EnvironmentStore, MenuPolicy
+from despejado_images.environments import EnvironmentStore, MenuPolicy
 
 TAGS = ("ui", "plain", "w_2026_43", "w_2026_42", "r30_0_11")
 
@@ -26,7 +26,7 @@ def build(root: Path, tag: str, environment: Mapping[str, str]) -> float:
     """Seconds of one builder process."""
     started = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-m", "despejado_spawner.environments", "build", tag, "--root", root],
+        [sys.executable, "-m", "despejado_images.environments", "build", tag, "--root", root],
         env={**os.environ, **environment},
         check=True,
         stdout=subprocess.DEVNULL,

@@ -24,9 +24,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from despejado_spawner.environments import PLAIN_TAG, UI_TAG, EnvironmentStore
-from despejado_spawner.environments.interpreter import find_interpreter
-from despejado_spawner.environments.uv import find_uv
+from despejado_images.environments import PLAIN_TAG, UI_TAG, EnvironmentStore
+from despejado_images.environments.interpreter import find_interpreter
+from despejado_images.environments.uv import find_uv
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))

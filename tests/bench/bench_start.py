@@ -25,8 +25,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from despejado_hub.demo.prepare import PAGES
-from despejado_hub.demo.settings import node_program, proxy_bundle
+from despejado_hub.supervisor.prepare import PAGES
+from despejado_hub.supervisor.settings import node_program, proxy_bundle
 
 STOCK = """
 c.JupyterHub.authenticator_class = "dummy"

@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.spawner.kubernetes.fake_api import (  # noqa: E402  (the sources are not installed)
+from tests.spawner.pods.fake_api import (  # noqa: E402  (the sources are not installed)
     FakeApi,
     Manifest,
     event,
@@ -83,7 +83,7 @@ def fill(api: FakeApi, pods: int, events: int) -> list[Manifest]:
 
 async def watch(kind: str, url: str) -> None:
     """Watch and answer each line of the standard input with figures."""
-    from despejado_spawner.kubernetes.watch import LabEventReflector, LabPodReflector
+    from despejado_spawner.pods.cluster.watches import LabEventReflector, LabPodReflector
     from kubernetes_asyncio.client import Configuration
     from kubespawner.spawner import EventReflector, PodReflector
 

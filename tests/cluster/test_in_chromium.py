@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from despejado_hub.demo.settings import node_program, proxy_bundle
 from despejado_hub.jupyterhub_config.configure import PAGES
+from despejado_hub.supervisor.settings import node_program, proxy_bundle
 from playwright.sync_api import Page, WebSocket, expect
 
 from tests.cluster.clusters import Cluster

@@ -23,7 +23,7 @@ from tests.compat.compare import Outcome, compare, stale, table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-OURS = "despejado_spawner.lab_spawner:LabSpawner"
+OURS = "despejado_spawner.pods.spawner:LabSpawner"
 ENVIRONMENTS = ROOT / ".tools" / "compat"
 NO_CLUSTER = """\
 apiVersion: v1

@@ -65,7 +65,7 @@ def test_wheels_alone_bring_up_the_demo(command: list[str], output: Path) -> Non
 
 def test_wheels_bring_what_images_are_built_from(command: list[str]) -> None:
     program = (
-        "from despejado_spawner.images.building.sources import find_sources, revision\n"
+        "from despejado_images.containers.sources import find_sources, revision\n"
         "print(find_sources(None), revision(find_sources(None)))"
     )
     python = Path(command[0]).with_name("python")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from despejado_hub import demo
+from despejado_hub import supervisor
 from despejado_hub.cli import main
 from despejado_hub.config import shipped_platforms
-from despejado_hub.demo import DemoArguments
 from despejado_hub.identity import EmbeddedRegistry
-from despejado_spawner.kubernetes.render import write_yaml
-from despejado_spawner.local.proc import boot_id, start_time
-from despejado_spawner.local.records import LabRecord, write_record
+from despejado_hub.supervisor import DemoArguments
+from despejado_spawner.pods.plan.render import write_yaml
+from despejado_spawner.processes.process_table import boot_id, start_time
+from despejado_spawner.processes.records import LabRecord, write_record
 
 BROKEN = Path(__file__).parent / "data" / "config_broken.yaml"
 Output = pytest.CaptureFixture[str]
@@ -189,7 +189,7 @@ def test_demo_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         seen.append(arguments)
         return 7
 
-    monkeypatch.setattr(demo, "main", record)
+    monkeypatch.setattr(supervisor, "main", record)
     # The module binds the function at import; it is imported by the command itself.
     monkeypatch.delitem(sys.modules, "despejado_hub.commands.demo", raising=False)
     assert run("demo") == 7

@@ -15,15 +15,6 @@ from typing import Any
 import pytest
 from despejado_hub.authenticator import DemoAuthenticator, refused_name
 from despejado_hub.config import Platform, load_platform, shipped_platforms
-from despejado_hub.demo import make_secrets
-from despejado_hub.demo.rendering import (
-    culler_arguments,
-    hub_configuration,
-    proxy_configuration,
-    settings_of,
-)
-from despejado_hub.demo.settings import Settings
-from despejado_hub.demo.state import StateFolder, write_json
 from despejado_hub.fast_start import is_checked, remember_check
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.jupyterhub_config.configure import ConfigurationRefused
@@ -34,6 +25,15 @@ from despejado_hub.jupyterhub_config.security import CONTENT_SECURITY_POLICY
 from despejado_hub.jupyterhub_config.tokens import DataTokens
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime
+from despejado_hub.supervisor import make_secrets
+from despejado_hub.supervisor.rendering import (
+    culler_arguments,
+    hub_configuration,
+    proxy_configuration,
+    settings_of,
+)
+from despejado_hub.supervisor.settings import Settings
+from despejado_hub.supervisor.state import StateFolder, write_json
 from hypothesis import given
 from hypothesis import strategies as st
 from jupyterhub import orm
@@ -328,7 +328,8 @@ def test_hub_starts_without_what_it_never_uses() -> None:
 
 def test_supervisor_loads_no_large_library() -> None:
     code = (
-        "import despejado_hub.cli, despejado_hub.commands.demo, despejado_hub.demo.supervisor\n"
+        "import despejado_hub.cli, despejado_hub.commands.demo\n"
+        "import despejado_hub.supervisor.supervisor\n"
         "import sys\n"
         "large = ('pydantic', 'jupyterhub', 'tornado', 'sqlalchemy', 'httpx', 'yaml')\n"
         "print([n for n in large if n in sys.modules])\n"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from despejado_hub.kubernetes_role import LABS, PLATFORM, rights_table, role_objects
-from despejado_spawner.lab_spawner import LabSpawner
+from despejado_spawner.pods.spawner import LabSpawner
 from kubespawner import KubeSpawner
 
 PAGE = Path(__file__).parents[2] / "docs" / "kubernetes.md"

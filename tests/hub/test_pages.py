@@ -13,7 +13,7 @@ from typing import Any
 
 import jupyterhub
 import pytest
-from despejado_hub.demo.prepare import PAGES
+from despejado_hub.supervisor.prepare import PAGES
 
 from tests.hub.running_demo import Person, RunningDemo, open_folder, until
 

@@ -17,15 +17,15 @@ from despejado_hub.check import cluster
 from despejado_hub.cli import main
 from despejado_hub.commands.explain_pods import last_ends
 from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
-from despejado_hub.demo import make_secrets
-from despejado_hub.demo.rendering import proxy_configuration
-from despejado_hub.demo.state import StateFolder, write_json
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime, hosts_of
-from despejado_spawner import lab_inquiry
-from despejado_spawner.lab_spawner import LabSpawner
+from despejado_hub.supervisor import make_secrets
+from despejado_hub.supervisor.rendering import proxy_configuration
+from despejado_hub.supervisor.state import StateFolder, write_json
+from despejado_spawner.pods import inquiry
+from despejado_spawner.pods.spawner import LabSpawner
 from jupyterhub import orm
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
@@ -160,7 +160,7 @@ def no_cluster(**_: Any) -> None:
 
 
 def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lab_inquiry, "load_config", no_cluster)
+    monkeypatch.setattr(inquiry, "load_config", no_cluster)
     (result,) = cluster.check_cluster(platform(), state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "KUBECONFIG" in str(result.advice)
@@ -182,8 +182,8 @@ def test_an_api_server_that_is_away_is_one_line(
         server = Configuration(host=f"http://127.0.0.1:{free_port}")
         return SimpleNamespace(api_client=ApiClient(server))
 
-    monkeypatch.setattr(lab_inquiry, "load_config", lambda: None)
-    monkeypatch.setattr(lab_inquiry, "shared_client", away)
+    monkeypatch.setattr(inquiry, "load_config", lambda: None)
+    monkeypatch.setattr(inquiry, "shared_client", away)
     (result,) = cluster.check_cluster(platform(), state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "does not answer" in result.message

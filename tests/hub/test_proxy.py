@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx
 import pytest
-from despejado_hub.demo.prepare import PAGES
-from despejado_hub.demo.settings import node_program, proxy_bundle
+from despejado_hub.supervisor.prepare import PAGES
+from despejado_hub.supervisor.settings import node_program, proxy_bundle
 
 from tests.hub.running_demo import until
 

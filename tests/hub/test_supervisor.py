@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from despejado_hub.demo import make_secrets
-from despejado_hub.demo.builds import build_samples
-from despejado_hub.demo.child import (
+from despejado_hub.passwords import ALPHABET, hash_password, make_password, password_record
+from despejado_hub.supervisor import make_secrets
+from despejado_hub.supervisor.builds import build_samples
+from despejado_hub.supervisor.child import (
     Child,
     ChildSpec,
     child_environment,
@@ -24,11 +25,11 @@ from despejado_hub.demo.child import (
     open_log,
     pause_before,
 )
-from despejado_hub.demo.errors import DemoError
-from despejado_hub.demo.http import status_of
-from despejado_hub.demo.ledger import Ledger
-from despejado_hub.demo.ports import choose, free_port, is_free
-from despejado_hub.demo.processes import (
+from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.http import status_of
+from despejado_hub.supervisor.ledger import Ledger
+from despejado_hub.supervisor.ports import choose, free_port, is_free
+from despejado_hub.supervisor.processes import (
     ProcessRecord,
     is_alive,
     kill_now,
@@ -36,7 +37,7 @@ from despejado_hub.demo.processes import (
     stop,
     with_descendants,
 )
-from despejado_hub.demo.state import (
+from despejado_hub.supervisor.state import (
     MODES,
     StateFolder,
     closed_ancestor,
@@ -44,7 +45,6 @@ from despejado_hub.demo.state import (
     write_atomically,
     write_secret,
 )
-from despejado_hub.passwords import ALPHABET, hash_password, make_password, password_record
 from hypothesis import given
 from hypothesis import strategies as st
 

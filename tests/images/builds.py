@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from despejado_spawner.images.building.errors import ImageBuildError
-from despejado_spawner.images.building.models import (
+from despejado_images.containers.errors import ImageBuildError
+from despejado_images.containers.models import (
     DEBIAN,
     BuildStep,
     EnvironmentSpec,
     ImageRecord,
     RunStep,
 )
-from despejado_spawner.images.building.steps import source_files
+from despejado_images.containers.steps import source_files
 
 IMAGES = Path(__file__).parents[2] / "images"
 CREATED = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)

@@ -15,10 +15,10 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-from despejado_spawner.environments import own_wheels
-from despejado_spawner.images.building import BuiltImage, ImageBuilder, ImageBuildError
-from despejado_spawner.images.building.engine import Engine, find_engine
-from despejado_spawner.images.building.models import DEBIAN
+from despejado_images.containers import BuiltImage, ImageBuilder, ImageBuildError
+from despejado_images.containers.engine import Engine, find_engine
+from despejado_images.containers.models import DEBIAN
+from despejado_images.environments import own_wheels
 
 from tests.conftest import missing
 

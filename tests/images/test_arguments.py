@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from despejado_spawner.images.building.arguments import (
+from despejado_images.containers.arguments import (
     build_arguments,
     create_arguments,
     list_arguments,
@@ -16,9 +16,9 @@ from despejado_spawner.images.building.arguments import (
     push_arguments,
     run_arguments,
 )
-from despejado_spawner.images.building.engine import ENGINES
-from despejado_spawner.images.building.models import EngineName, RunStep, Target
-from despejado_spawner.images.building.steps import base_step, last_step
+from despejado_images.containers.engine import ENGINES
+from despejado_images.containers.models import EngineName, RunStep, Target
+from despejado_images.containers.steps import base_step, last_step
 
 from tests.images.builds import environment, texts
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from despejado_spawner.environments import UnknownTagError
-from despejado_spawner.environments.layout import Layout
-from despejado_spawner.environments.models import Catalogue
-from despejado_spawner.environments.recipe import Recipe
-from despejado_spawner.environments.records import now, write_catalogue
-from despejado_spawner.images.building import builder as building
-from despejado_spawner.images.building.builder import ImageBuilder
-from despejado_spawner.images.building.errors import ImageBuildError
-from despejado_spawner.images.building.models import DEBIAN, BuiltImage, ImageProgress, ImageRecord
+from despejado_images.containers import builder as building
+from despejado_images.containers.builder import ImageBuilder
+from despejado_images.containers.errors import ImageBuildError
+from despejado_images.containers.models import DEBIAN, BuiltImage, ImageProgress, ImageRecord
+from despejado_images.environments import UnknownTagError
+from despejado_images.environments.layout import Layout
+from despejado_images.environments.models import Catalogue
+from despejado_images.environments.recipe import Recipe
+from despejado_images.environments.records import now, write_catalogue
 
 from tests.images.builds import IMAGES, FakeEngine, environment
 

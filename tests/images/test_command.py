@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from despejado_hub.cli import build_parser, main
 from despejado_hub.commands.images_build import step_line, wants_image
-from despejado_spawner.images import building
-from despejado_spawner.images.building import BuiltImage, ImageBuildError, ImageProgress
+from despejado_images import containers as building
+from despejado_images.containers import BuiltImage, ImageBuildError, ImageProgress
 
 
 def options(*arguments: str) -> argparse.Namespace:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from despejado_spawner.images.building.engine import find_engine, read_buildah, read_docker
-from despejado_spawner.images.building.errors import ImageBuildError
-from despejado_spawner.images.building.explain import explain_engine
-from despejado_spawner.images.building.smoke import explain_smoke
+from despejado_images.containers.engine import find_engine, read_buildah, read_docker
+from despejado_images.containers.errors import ImageBuildError
+from despejado_images.containers.explain import explain_engine
+from despejado_images.containers.smoke import explain_smoke
 
 DATA = Path(__file__).parent / "data"
 

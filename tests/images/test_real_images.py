@@ -18,13 +18,13 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from despejado_spawner.environments import locks
-from despejado_spawner.images.building import BuiltImage, ImageBuilder
-from despejado_spawner.images.building.engine import Engine
-from despejado_spawner.images.building.models import BuildStep, RunStep
-from despejado_spawner.images.building.smoke import explain_smoke
-from despejado_spawner.images.building.sources import write_context, write_secrets
-from despejado_spawner.images.building.targets import smoke_command
+from despejado_images.containers import BuiltImage, ImageBuilder
+from despejado_images.containers.engine import Engine
+from despejado_images.containers.models import BuildStep, RunStep
+from despejado_images.containers.smoke import explain_smoke
+from despejado_images.containers.sources import write_context, write_secrets
+from despejado_images.containers.targets import smoke_command
+from despejado_images.environments import locks
 
 from tests.images.builds import IMAGES, environment
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from despejado_spawner.images.building.errors import ImageBuildError
-from despejado_spawner.images.building.references import (
+from despejado_images.containers.errors import ImageBuildError
+from despejado_images.reference import (
     local_reference,
     remote_reference,
     speaks_plain_http,

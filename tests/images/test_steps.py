@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
-from despejado_spawner.images.building.models import BuildStep, EnvironmentSpec, Target
-from despejado_spawner.images.building.steps import (
+from despejado_images.containers.models import BuildStep, EnvironmentSpec, Target
+from despejado_images.containers.steps import (
     base_step,
     image_labels,
     lab_base_step,

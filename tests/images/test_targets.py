@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from despejado_spawner.images.building.targets import (
+from despejado_images.containers.targets import (
     is_lab,
     kernel_spec,
     lab_files,
@@ -35,7 +35,7 @@ def test_the_kernel_by_hand_is_the_kernel_of_the_platform() -> None:
     """``process.kernel_spec`` says it for labs; both must start the same software."""
     from pathlib import Path
 
-    from despejado_spawner.process import kernel_spec as platform_spec
+    from despejado_spawner.lab_files import kernel_spec as platform_spec
 
     class Image:
         tag, title, digest = "w_2026_43", "Weekly 2026_43", "sha256:1"

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from despejado_spawner.environments.interpreter import find_interpreter
-from despejado_spawner.environments.uv import find_uv
+from despejado_images.environments.interpreter import find_interpreter
+from despejado_images.environments.uv import find_uv
 
 from tests.spawner.local_hub import LocalHub
 

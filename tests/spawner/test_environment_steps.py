@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from despejado_spawner.environment_steps import time_left
+from despejado_spawner.processes.environment_steps import time_left
 
 
 @pytest.mark.parametrize(

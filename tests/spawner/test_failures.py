@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from despejado_spawner.errors import HomeError, LabDied, LabFailed, OptionsError, SpawnerError
 from despejado_spawner.failures import spawn_failure
-from despejado_spawner.kubernetes.reasons import REASONS, failed
+from despejado_spawner.reasons import REASONS, failed
 
 
 def html_of(error: SpawnerError) -> str:

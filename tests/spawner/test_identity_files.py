@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from despejado_spawner.errors import IdentityError
-from despejado_spawner.identity_files import check_identity, group_file, passwd_file
+from despejado_spawner.identity import check_identity, group_file, passwd_file
 from despejado_spawner.models import Group, Identity
 from hypothesis import given
 from hypothesis import strategies as st

@@ -11,18 +11,18 @@ from pathlib import Path
 import psutil
 import pytest
 from despejado_spawner.errors import LabDied
-from despejado_spawner.local.exits import end_lab, wait_exit
-from despejado_spawner.local.files import make_lab_folder, remove_runtime, write_runtime
-from despejado_spawner.local.launching import Launched, launch, wait_ready
-from despejado_spawner.local.proc import boot_id, start_time
-from despejado_spawner.local.records import (
+from despejado_spawner.models import Identity, LabFile, LabProcess
+from despejado_spawner.processes.exits import end_lab, wait_exit
+from despejado_spawner.processes.files import make_lab_folder, remove_runtime, write_runtime
+from despejado_spawner.processes.launching import Launched, launch, wait_ready
+from despejado_spawner.processes.own_identity import enforceable, own_identity
+from despejado_spawner.processes.process_table import boot_id, start_time
+from despejado_spawner.processes.records import (
     LabRecord,
     read_record,
     remove_record,
     write_record,
 )
-from despejado_spawner.models import Identity, LabFile, LabProcess
-from despejado_spawner.own_identity import enforceable, own_identity
 
 READY = "import os; os.write(int(os.environ['DESPEJADO_READY_FD']), b'ready\\n')\n"
 DETACHED = (

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from despejado_spawner.menus import parse_sizes
 from despejado_spawner.models import Size
+from despejado_spawner.site.sizes import parse_sizes
 from despejado_spawner.slugs import folder_name
 from despejado_spawner.units import format_memory, parse_cpu, parse_memory
 from despejado_spawner.variables import thread_count

@@ -17,7 +17,7 @@ from despejado_spawner.models import (
     Size,
     SpawnOptions,
 )
-from despejado_spawner.process import build_process
+from despejado_spawner.processes.process import build_process
 
 PLAN = LabPlan(
     identity=Identity(

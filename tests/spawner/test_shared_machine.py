@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from despejado_spawner.environments.layout import Layout
-from despejado_spawner.environments.locking import builder_lock
-from despejado_spawner.environments.records import lock_is_held
-from despejado_spawner.environments.uv import links_possible
+from despejado_images.environments.layout import Layout
+from despejado_images.environments.locking import builder_lock
+from despejado_images.environments.records import lock_is_held
+from despejado_images.environments.uv import links_possible
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.history import StartHistory
-from despejado_spawner.local.files import make_lab_folder, remove_runtime, write_runtime
-from despejado_spawner.local.records import LabRecord, write_record
 from despejado_spawner.models import LabFile
+from despejado_spawner.processes.files import make_lab_folder, remove_runtime, write_runtime
+from despejado_spawner.processes.records import LabRecord, write_record
 
 
 def mode(path: Path) -> int:

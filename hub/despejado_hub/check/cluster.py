@@ -17,7 +17,7 @@ from ..pod_labs import image_catalogue, lab_preview
 from .result import Result
 
 if TYPE_CHECKING:
-    from despejado_spawner.lab_inquiry import Inquiry, Question
+    from despejado_spawner.pods.inquiry import Inquiry, Question
 
 SOMEBODY = "somebody"
 """A user whose lab is shown to the API server and not made."""
@@ -38,7 +38,7 @@ def check_cluster(platform: Platform, state: Path) -> Iterator[Result]:
 
 
 async def _all(platform: Platform, state: Path) -> list[Result]:
-    from despejado_spawner.lab_inquiry import ClusterUnknown, Inquiry
+    from despejado_spawner.pods.inquiry import ClusterUnknown, Inquiry
 
     try:
         inquiry = Inquiry()
@@ -84,7 +84,7 @@ async def _images(platform: Platform) -> Result:
 
 def questions(platform: Platform) -> list[Question]:
     """Every right of the hub's Roles, as the API server is asked for it."""
-    from despejado_spawner.lab_inquiry import Question
+    from despejado_spawner.pods.inquiry import Question
 
     labs = pods.kubernetes_of(platform)
     wanted = [(labs.namespace, right) for right in LABS]

@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from despejado_spawner.environments import EnvironmentStore
+from despejado_images.environments import EnvironmentStore
 from despejado_spawner.units import format_memory
 from pydantic import BaseModel
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from despejado_hub.commands.files import platform_file
-from despejado_hub.demo import DemoArguments
-from despejado_hub.demo import main as run_demo
+from despejado_hub.supervisor import DemoArguments
+from despejado_hub.supervisor import main as run_demo
 
 
 def main(options: argparse.Namespace) -> int:

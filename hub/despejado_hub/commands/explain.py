@@ -9,8 +9,8 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from despejado_spawner.local.launching import log_tail
-from despejado_spawner.local.records import read_record
+from despejado_spawner.processes.launching import log_tail
+from despejado_spawner.processes.records import read_record
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform

@@ -17,7 +17,7 @@ from .explanation import Explanation
 
 def explain_pods(platform: Platform, state: Path, user: str) -> list[Explanation]:
     """Every lab that a user has or had; raises ``SpawnerError`` if the cluster does not answer."""
-    from despejado_spawner.lab_inquiry import explain_labs
+    from despejado_spawner.pods.inquiry import explain_labs
 
     namespace = pods.kubernetes_of(platform).namespace
     ends = last_ends(state / "hub" / "jupyterhub.sqlite", user)

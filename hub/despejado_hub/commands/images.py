@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from despejado_spawner.environments import (
+from despejado_images.environments import (
     PLAIN_TAG,
     EnvironmentChoice,
     EnvironmentStore,

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from despejado_spawner.environments import BuildProgress, EnvironmentStore
+from despejado_images.environments import BuildProgress, EnvironmentStore
 
 from despejado_hub.config import Platform, derive
 from despejado_hub.runtime import state_folder
@@ -20,7 +20,7 @@ from .images import about
 from .output import complain, load, say, told
 
 if TYPE_CHECKING:
-    from despejado_spawner.images.building import ImageProgress
+    from despejado_images.containers import ImageProgress
 
 PARTS = ("hub", "services")
 """Names that mean images of the platform's own parts, not tags of labs."""
@@ -53,7 +53,7 @@ def wants_image(options: argparse.Namespace, spawner: str) -> bool:
 
 def build_image(options: argparse.Namespace, platform: Platform, state: Path) -> int:
     """Build, test and push a container image."""
-    from despejado_spawner.images.building import ImageBuilder
+    from despejado_images.containers import ImageBuilder
 
     show = _json_steps if options.json else _terminal_steps(sys.stdout.isatty())
     builder = ImageBuilder(

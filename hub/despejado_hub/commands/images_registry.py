@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from despejado_spawner.images.catalogue import RepositoryImage
+from despejado_images.catalogue import RepositoryImage
 
 from despejado_hub.config import Platform, pods
 from despejado_hub.pod_labs import image_catalogue

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 
-from despejado_spawner.environments import EnvironmentBuildError
+from despejado_images.environments import EnvironmentBuildError
 from despejado_spawner.errors import SpawnerError
 
 from despejado_hub.config import Platform, PlatformError, load_platform

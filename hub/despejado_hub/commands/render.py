@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from despejado_spawner.environments import RECOMMENDED_TAG, UI_TAG, EnvironmentStore
-from despejado_spawner.identity_files import check_identity
-from despejado_spawner.kubernetes.render import write_yaml
-from despejado_spawner.menus import image_choice
+from despejado_images.environments import RECOMMENDED_TAG, UI_TAG, EnvironmentStore
+from despejado_spawner.identity import check_identity
 from despejado_spawner.models import LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
-from despejado_spawner.own_identity import enforceable
-from despejado_spawner.process import build_process
+from despejado_spawner.pods.plan.render import write_yaml
+from despejado_spawner.processes.own_identity import enforceable
+from despejado_spawner.processes.process import build_process
+from despejado_spawner.site.sizes import image_choice
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform, derive

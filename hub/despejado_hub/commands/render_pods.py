@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
-from despejado_spawner.kubernetes.render import write_yaml
+from despejado_spawner.pods.plan.render import write_yaml
 
 from despejado_hub.config import Platform
 from despejado_hub.pod_labs import lab_preview

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from despejado_spawner.kubernetes.render import write_yaml
+from despejado_spawner.pods.plan.render import write_yaml
 
 from despejado_hub.pod_labs import rights
 

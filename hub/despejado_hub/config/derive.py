@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from despejado_spawner.environments.models import MenuPolicy
+from despejado_images.environments.models import MenuPolicy
 from despejado_spawner.models import Size
 
 from despejado_hub.runtime import Runtime

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from despejado_spawner.kubernetes.network import parse_network_config
-from despejado_spawner.kubernetes.settings import SettingsError
+from despejado_spawner.pods.plan.network import parse_network_config
+from despejado_spawner.site.homes import SettingsError
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from .types import Duration, Host, Memory, Model, choice, matching, refuse

@@ -61,7 +61,7 @@ def configure_labs(c: Any, platform: Platform, runtime: Runtime) -> None:
 
 def configure_processes(c: Any, platform: Platform, runtime: Runtime) -> None:
     """Labs as processes of this machine."""
-    from despejado_spawner.local_spawner import LocalLabSpawner
+    from despejado_spawner.processes.spawner import LocalLabSpawner
 
     c.JupyterHub.spawner_class = LocalLabSpawner
     lab = c.LocalLabSpawner
@@ -76,7 +76,7 @@ def configure_processes(c: Any, platform: Platform, runtime: Runtime) -> None:
 
 def configure_pods(c: Any, platform: Platform, runtime: Runtime, tokens: DataTokens) -> None:
     """Labs as pods of a cluster."""
-    from despejado_spawner.lab_spawner import LabSpawner
+    from despejado_spawner.pods.spawner import LabSpawner
 
     c.JupyterHub.spawner_class = LabSpawner
     lab = c.LabSpawner

@@ -97,7 +97,7 @@ for name, value in settings.get("kubespawner", {}).items():
 if settings.get("stock"):
     c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"
 else:
-    c.JupyterHub.spawner_class = "despejado_spawner.lab_spawner.LabSpawner"
+    c.JupyterHub.spawner_class = "despejado_spawner.pods.spawner.LabSpawner"
     if settings.get("identity", True):
         c.LabSpawner.identity_hook = identity
     c.LabSpawner.refresh_secrets_hook = new_token

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from despejado_spawner.environments import (
+from despejado_images.environments import (
     BuildProgress,
     Environment,
     EnvironmentChoice,
     EnvironmentStore,
 )
-from despejado_spawner.environments.models import BuildState, EnvironmentKind
-from despejado_spawner.local_spawner import LocalLabSpawner
+from despejado_images.environments.models import BuildState, EnvironmentKind
 from despejado_spawner.models import Group, Identity
+from despejado_spawner.processes.spawner import LocalLabSpawner
 from jupyterhub.proxy import Proxy
 from traitlets import Dict, default
 

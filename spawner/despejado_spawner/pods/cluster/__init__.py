@@ -1,0 +1,1 @@
+"""How the cluster's API is spoken to."""

@@ -1,0 +1,1 @@
+"""Why a pod is not up, and how one ended (pure)."""

@@ -1,0 +1,1 @@
+"""What a hub that was made for KubeSpawner finds again."""

@@ -1,0 +1,5 @@
+"""KubeSpawner's profile list, strict in what it takes: wrong input is a 400, nothing leaks."""
+
+from despejado_spawner.pods.kubespawner.profiles.hub import TypedProfiles
+
+__all__ = ["TypedProfiles"]

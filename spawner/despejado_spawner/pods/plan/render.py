@@ -1,0 +1,72 @@
+"""The objects of a lab as YAML for people, their secrets hidden (pure)."""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import yaml
+
+from despejado_spawner.pods.models import Manifest
+
+
+class Objects(Protocol):
+    """The objects of one start."""
+
+    @property
+    def pod(self) -> Manifest: ...
+    @property
+    def dependents(self) -> tuple[Manifest, ...]: ...
+    @property
+    def home_job(self) -> Manifest | None: ...
+
+
+def render_objects(objects: Objects, show_secrets: bool = False) -> str:
+    """All objects in the order of their creation, as one stream of YAML documents.
+
+    A secret's value is replaced by its length in bytes; with ``show_secrets`` it is written in
+    clear (``stringData``), so that the stream can be applied.
+    """
+    return write_yaml(shown_objects(objects, show_secrets))
+
+
+def shown_objects(objects: Objects, show_secrets: bool = False) -> tuple[Manifest, ...]:
+    """All objects in the order of their creation, their secrets hidden."""
+    found = [*objects.dependents, objects.pod]
+    if objects.home_job is not None:
+        found.append(objects.home_job)
+    return tuple(_shown(each, show_secrets) if each["kind"] == "Secret" else each for each in found)
+
+
+def write_yaml(documents: Iterable[object], width: int = 10**6) -> str:
+    """One stream of YAML documents, files in it as blocks of lines."""
+    return yaml.dump_all(
+        documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width
+    )
+
+
+def _shown(secret: Manifest, show_secrets: bool) -> Manifest:
+    shown = copy.deepcopy(secret)
+    values = {name: base64.b64decode(text) for name, text in shown.pop("data", {}).items()}
+    shown["stringData"] = {
+        name: value.decode() if show_secrets else f"<hidden, {len(value)} bytes>"
+        for name, value in values.items()
+    }
+    return shown
+
+
+class _Dumper(yaml.SafeDumper):
+    """Files as blocks of lines, and no anchors: two equal lists are two lists."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)

@@ -1,5 +1,0 @@
-"""KubeSpawner's profile list, strict in what it takes: wrong input is a 400, nothing leaks."""
-
-from despejado_spawner.profiles.hub import TypedProfiles
-
-__all__ = ["TypedProfiles"]

@@ -1,0 +1,1 @@
+"""What a site configures of its labs: homes, network, mounts, sizes, storage."""
