@@ -16,6 +16,9 @@ from despejado_spawner.units import format_memory
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+OptionValue = str | bool | int | float
+"""What a spawn option can be."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -63,12 +66,16 @@ class Size:
 
 @dataclass(frozen=True)
 class SpawnOptions:
-    """What a user chose; made by :mod:`despejado_spawner.options`, which validates."""
+    """What a user chose; made by :mod:`despejado_spawner.options`, which validates.
+
+    ``own`` are the options that the site declares itself, by name.
+    """
 
     image: str
     size: str
     debug: bool = False
     reset: bool = False
+    own: Mapping[str, OptionValue] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True)

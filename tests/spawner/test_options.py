@@ -8,9 +8,9 @@ import pytest
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size, SpawnOptions
 from despejado_spawner.options import (
-    FIELDS,
     ImageChoice,
     Menu,
+    fields_of,
     options_schema,
     options_to_json,
     parse_form,
@@ -37,7 +37,7 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=10,
 )
-NAMES = st.sampled_from([field.name for field in FIELDS])
+NAMES = st.sampled_from([field.name for field in fields_of(MENU)])
 VALUES = ANY_JSON | st.sampled_from(["plain", "w_2026_43", "small", "Large", "true", "false"])
 ALMOST = st.dictionaries(NAMES | st.text(max_size=5), VALUES | st.lists(VALUES, max_size=2))
 

@@ -1,6 +1,6 @@
 """Spawn options: one definition for the form, REST, links and saved options."""
 
-from despejado_spawner.options.fields import FIELDS, options_schema, options_to_json
+from despejado_spawner.options.fields import fields_of, options_schema, options_to_json
 from despejado_spawner.options.menu import ImageChoice, Menu
 from despejado_spawner.options.parse import (
     parse_form,
@@ -10,9 +10,9 @@ from despejado_spawner.options.parse import (
 )
 
 __all__ = [
-    "FIELDS",
     "ImageChoice",
     "Menu",
+    "fields_of",
     "options_schema",
     "options_to_json",
     "parse_form",

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
-from despejado_spawner.options.fields import FIELDS
+from despejado_spawner.options.fields import OF_EVERY_LAB, fields_of
 from despejado_spawner.options.menu import ImageChoice, Menu
 from despejado_spawner.options.parse import parse_options
 
@@ -39,9 +39,10 @@ def render_form(
     chosen = _preselect(menu, saved or {})
     ready = [image for image in menu.images if image.state == "ready"]
     others = [image for image in menu.images if image.state != "ready"]
-    names = {field.name for field in FIELDS}
+    fields = {field.name: field for field in fields_of(menu)}
     return _TEMPLATES.get_template("spawn_form.html").render(
-        fields={field.name: field for field in FIELDS},
+        fields=fields,
+        own=[field for name, field in fields.items() if name not in OF_EVERY_LAB],
         groups=[
             ("ready", "Ready now", "", ready),
             ("first-use", "Built on first use", _group_note(others), others),
@@ -49,7 +50,7 @@ def render_form(
         sizes=menu.sizes,
         chosen=chosen,
         error=error,
-        general_error=error if error is not None and error.field not in names else None,
+        general_error=error if error is not None and error.field not in fields else None,
         menu_url=menu_url,
         note=image_note,
     )
@@ -99,7 +100,7 @@ def _group_note(images: list[ImageChoice]) -> str:
 def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
     """The last choice, field by field; debug and reset are asked for anew each time."""
     raw: dict[str, Any] = {}
-    for name in ("image", "size"):
+    for name in ("image", "size", *(field.name for field in menu.own)):
         try:
             parse_options({name: saved.get(name)}, menu)
         except OptionsError:
@@ -108,6 +109,7 @@ def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
     try:
         options = parse_options(raw, menu)
     except OptionsError:
-        return SpawnOptions(image="", size=menu.default_size)
+        own = {field.name: field.unsaid() for field in menu.own}
+        return SpawnOptions(image="", size=menu.default_size, own=own)
     image = menu.aliases.get(options.image, options.image)
-    return SpawnOptions(image=image, size=options.size)
+    return SpawnOptions(image=image, size=options.size, own=options.own)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import NOTHING, Size
+from despejado_spawner.options.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,15 @@ def bigger_sizes(sizes: Sequence[Size], size: Size) -> tuple[str, ...]:
 class Menu:
     """Images (recommended first) and sizes, and what is taken when nothing is said.
 
-    ``aliases`` maps names such as ``recommended`` to the tag that they stand for now.
+    ``aliases`` maps names such as ``recommended`` to the tag that they stand for now. ``own`` are
+    the options of the site's that this user may use.
     """
 
     images: tuple[ImageChoice, ...]
     sizes: tuple[Size, ...]
     default_size: str
     aliases: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    own: tuple[Input, ...] = ()
 
     def size(self, name: str) -> Size:
         """The size of that name.

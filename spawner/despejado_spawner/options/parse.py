@@ -8,7 +8,8 @@ from typing import Any
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
-from despejado_spawner.options.fields import FIELDS, options_to_json, shown
+from despejado_spawner.options.fields import OF_EVERY_LAB, fields_of, options_to_json
+from despejado_spawner.options.inputs import shown
 from despejado_spawner.options.menu import Menu
 
 _LINK_PREFIX = "opt-"
@@ -27,7 +28,8 @@ def parse_options(raw: object, menu: Menu) -> SpawnOptions:
     OptionsError
         For anything else; ``field`` is ``options`` if the whole is not an object.
     """
-    names = tuple(field.name for field in FIELDS)
+    fields = fields_of(menu)
+    names = tuple(field.name for field in fields)
     if raw is None:
         raw = {}
     if not isinstance(raw, Mapping):
@@ -37,10 +39,11 @@ def parse_options(raw: object, menu: Menu) -> SpawnOptions:
             text = name if isinstance(name, str) and name else repr(name)
             raise OptionsError(text[:60], "There is no such spawn option.", names)
     values: dict[str, Any] = {}
-    for field in FIELDS:
+    for field in fields:
         value = _single(field.name, raw.get(field.name))
-        values[field.name] = field.default(menu) if value is None else field.parse(value, menu)
-    return SpawnOptions(**values)
+        values[field.name] = field.unsaid() if value is None else field.parse(value)
+    common = {name: values.pop(name) for name in OF_EVERY_LAB}
+    return SpawnOptions(**common, own=values)
 
 
 def parse_form(form: Mapping[str, Any], menu: Menu) -> SpawnOptions:

@@ -16,7 +16,7 @@ from traitlets import Bool, HasTraits, default, observe
 
 from despejado_spawner.errors import OptionsError, SpawnerError
 from despejado_spawner.failures import spawn_failure
-from despejado_spawner.options.fields import shown
+from despejado_spawner.options.inputs import shown
 from despejado_spawner.pods.kubespawner.profiles.check import profiles_of
 from despejado_spawner.pods.kubespawner.profiles.form import (
     link_fields,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from despejado_spawner.errors import OptionsError
-from despejado_spawner.options.fields import shown
+from despejado_spawner.options.inputs import shown
 from despejado_spawner.pods.kubespawner.profiles.check import ProfileListError
 from despejado_spawner.pods.kubespawner.profiles.templates import fill_value
 
