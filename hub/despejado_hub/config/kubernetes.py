@@ -18,14 +18,13 @@ from despejado_spawner.site.names import (
     SubPath,
 )
 from despejado_spawner.site.storage import Mount
+from despejado_spawner.site.tolerations import Toleration
 from despejado_spawner.site.values import Memory, Model, choice, words
 from pydantic import Field
 
 from .types import Host
 
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
-OPERATORS = ("Equal", "Exists")
-EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
 
 class PodImages(Model):
@@ -72,19 +71,6 @@ class DataMount(Model):
     )
     path: LabPath = Field(
         default="/data/despejado", title="Path", description="Where it appears in labs, read only."
-    )
-
-
-class Toleration(Model):
-    """A taint of nodes that labs are allowed to meet (Kubernetes' names)."""
-
-    key: str | None = Field(default=None, title="Key", description="Of the taint; null is every.")
-    operator: Annotated[str, choice(OPERATORS), words(*OPERATORS)] = Field(
-        default="Equal", title="Operator", description="How key and value are compared."
-    )
-    value: LabelValue | None = Field(default=None, title="Value", description="Of the taint.")
-    effect: Annotated[str, choice(EFFECTS), words(*EFFECTS)] | None = Field(
-        default=None, title="Effect", description="Of the taint; null is every."
     )
 
 

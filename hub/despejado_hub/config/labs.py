@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from despejado_spawner.site.options import SiteOptions
 from despejado_spawner.site.sizes import Limits
 from despejado_spawner.site.values import Cpu, Memory, Model, choice, words
 from pydantic import Field
@@ -104,6 +105,12 @@ class Labs(Model):
         default_factory=Images,
         title="Images",
         description="Which software the menu offers.",
+    )
+    options: SiteOptions = Field(
+        default_factory=dict,
+        title="Options",
+        description="The platform's own spawn options, by name, in the order of the form "
+        "(docs/operators.md, Options of your own).",
     )
     kubernetes: KubernetesLabs | None = Field(
         default=None,

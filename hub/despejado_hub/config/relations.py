@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from despejado_spawner.site.options import OF_PODS
 from despejado_spawner.site.quantity import parse_cpu, parse_memory
 from pydantic_core import PydanticCustomError
 
@@ -42,6 +43,8 @@ def relation_problems(data: Mapping[str, Any]) -> list[Relation]:
     checks = (
         _sizes,
         _requests,
+        _option_sizes,
+        _options_of_pods,
         _datasets,
         _built_in_tap,
         _demo_login,
@@ -108,6 +111,43 @@ def _requests(data: Mapping[str, Any]) -> Iterator[Relation]:
                     ("labs", "sizes", str(name), "requests", kind),
                     f"requests.{kind} is above the size's own {kind}",
                     f"at most {limit}",
+                )
+
+
+def _effects(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """The effects of the platform's own options, with their places."""
+    options = _get(data, "labs", "options")
+    for name, option in options.items() if isinstance(options, Mapping) else ():
+        here = ("labs", "options", str(name))
+        choices = _get(option, "choices")
+        places: list[tuple[tuple[str, ...], Any]] = [(here, option)]
+        if isinstance(choices, Mapping):
+            places += [((*here, "choices", str(key)), each) for key, each in choices.items()]
+        for place, each in places:
+            effect = _get(each, "effect")
+            if isinstance(effect, Mapping):
+                yield (*place, "effect"), effect
+
+
+def _option_sizes(data: Mapping[str, Any]) -> Iterator[Relation]:
+    sizes = _get(data, "labs", "sizes")
+    known = list(sizes) if isinstance(sizes, Mapping) and sizes else ["small"]
+    for place, effect in _effects(data):
+        size = effect.get("size")
+        if isinstance(size, str) and size not in known:
+            yield Relation((*place, "size"), "is not one of labs.sizes", ", ".join(known))
+
+
+def _options_of_pods(data: Mapping[str, Any]) -> Iterator[Relation]:
+    if _are_pods(data):
+        return
+    for place, effect in _effects(data):
+        for key in OF_PODS:
+            if effect.get(key):
+                yield Relation(
+                    (*place, key),
+                    "is for labs that are pods, and labs.spawner is not kubernetes",
+                    "size and environment",
                 )
 
 

@@ -140,6 +140,13 @@ def _mistake(detail: ErrorDetails, of: Any, data: Any) -> Mistake:
     elif kind == "missing":
         message, value = "is missing", None
         advice = f"add {path[-1]}: to this section"
+    elif kind == "union_tag_not_found":
+        path, value = (*path, "type"), None
+        message, advice = "is missing", "add type: to this section"
+    elif kind == "union_tag_invalid":
+        path, value = (*path, "type"), shown(context["tag"])
+        message, allowed = "is not one of the choices", str(context["expected_tags"])
+        advice = nearest(context["tag"], words_of(allowed))
     elif kind == "literal_error":
         message, allowed = "is not one of the choices", str(context["expected"])
         advice = nearest(detail["input"], words_of(allowed))
@@ -157,12 +164,19 @@ def _as_written(path: KeyPath, data: Any) -> KeyPath:
     for step in path:
         if isinstance(step, int) and not isinstance(data, Sequence):
             continue
+        if _is_tag(step, data):
+            continue
         steps.append(step)
         try:
             data = data[step]
         except (KeyError, IndexError, TypeError):
             data = ()
     return tuple(steps)
+
+
+def _is_tag(step: str | int, data: Any) -> bool:
+    """Whether a step is not a key but the ``type`` by which pydantic chose among models."""
+    return isinstance(data, Mapping) and step not in data and data.get("type") == step
 
 
 def known_keys(of: Any, path: KeyPath) -> list[str]:
@@ -181,6 +195,10 @@ def model_at(of: Any, path: KeyPath) -> type[BaseModel] | None:
     """The section at ``path``, from the type itself; None if a plain value stands there."""
     found: Any = of
     for step in path:
+        tagged = _tagged(found, step)
+        if tagged is not None:
+            found = tagged
+            continue
         model = _model_in(found)
         if isinstance(step, str) and model is not None and step in _fields(model):
             found = _fields(model)[step]
@@ -191,6 +209,17 @@ def model_at(of: Any, path: KeyPath) -> type[BaseModel] | None:
             return None
         found = arguments[-1]
     return _model_in(found)
+
+
+def _tagged(annotation: Any, tag: str | int) -> type[BaseModel] | None:
+    """Of several models that ``annotation`` allows, the one whose ``type`` is ``tag``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get("type")
+        return annotation if field and tag in get_args(field.annotation) else None
+    if get_origin(annotation) in {dict, tuple}:
+        return None
+    models = (_tagged(argument, tag) for argument in get_args(annotation))
+    return next((model for model in models if model is not None), None)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

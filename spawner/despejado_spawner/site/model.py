@@ -14,6 +14,7 @@ from pydantic import Field
 from despejado_spawner.models import Size
 from despejado_spawner.site.homes import Homes
 from despejado_spawner.site.network import Internet, Network
+from despejado_spawner.site.options import SiteOptions
 from despejado_spawner.site.sizes import SizeLimits, named_sizes
 from despejado_spawner.site.storage import Mount, Temporary
 from despejado_spawner.site.values import Memory, Model, choice, words
@@ -62,6 +63,7 @@ class Site(PodSettings):
     homes: Homes | None = None
     sizes: dict[str, SizeLimits] = Field(default_factory=dict)
     default_size: str = ""
+    options: SiteOptions = Field(default_factory=dict)
     discovery: Mapping[str, Any] = Field(default_factory=dict)
     base_passwd: str = ""
     base_group: str = ""
@@ -77,7 +79,7 @@ class Site(PodSettings):
         return named_sizes(self.sizes)
 
 
-TRAITS: Mapping[str, str] = {"mounts": "lab_mounts"}
+TRAITS: Mapping[str, str] = {"mounts": "lab_mounts", "options": "lab_options"}
 """The names of traits that are not the setting's own."""
 
 
