@@ -26,6 +26,7 @@ from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
 from despejado_spawner.pods import inquiry
 from despejado_spawner.pods.spawner import LabSpawner
+from despejado_spawner.site.model import PodSettings, trait_of
 from despejado_spawner.site.network import HubPeer
 from despejado_spawner.site.storage import Mount
 from jupyterhub import orm
@@ -72,6 +73,16 @@ def test_every_setting_is_a_trait_of_the_spawner(config: Config) -> None:
     known = set(LabSpawner.class_trait_names(config=True))
     assert set(config.LabSpawner) <= known
     assert set(config.Spawner) <= known
+
+
+@pytest.mark.parametrize("setting", PodSettings.model_fields)
+def test_each_setting_of_the_site_reaches_the_trait_of_its_name(
+    setting: str, config: Config
+) -> None:
+    trait = LabSpawner.class_traits(config=True)[trait_of(setting)]
+    value = config.LabSpawner[trait.name]
+    assert getattr(PodSettings(**{setting: value}), setting) == value
+    assert value == getattr(platform().labs.pods, setting) or setting in ("mounts", "network")
 
 
 def test_hub_and_services_are_where_pods_reach_them(config: Config, state: Path) -> None:
