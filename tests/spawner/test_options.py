@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from despejado_images.image import Image
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size, SpawnOptions
 from despejado_spawner.options import (
     FIELDS,
-    ImageChoice,
     Menu,
     options_schema,
     options_to_json,
@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 MENU = Menu(
     images=(
-        ImageChoice("w_2026_43", "Weekly 2026_43", state="building", recommended=True),
-        ImageChoice("plain", "Plain"),
-        ImageChoice("r30_0_11", "Release r30.0.11", state="absent"),
+        Image("w_2026_43", "Weekly 2026_43", state="building", recommended=True),
+        Image("plain", "Plain"),
+        Image("r30_0_11", "Release r30.0.11", state="absent"),
     ),
     sizes=(Size("small", 1.0, 3 * 2**30), Size("large", 2.0, 8 * 2**30)),
     default_size="small",

@@ -75,10 +75,16 @@ async def _images(platform: Platform) -> Result:
     if catalogue.problem is not None:
         message, _, advice = catalogue.problem.partition(". ")
         return Result("images", "fail", message.rstrip("."), advice or "see that it runs")
-    tags = [choice.tag for choice in catalogue.choices()]
+    tags = [image.tag for image in catalogue.choices() if image.can_start]
     if not tags:
         advice = "despejado images build TAG --push REGISTRY, or change labs.images"
-        return Result("images", "fail", f"{name} has no image that the menu offers", advice)
+        message = " ".join(catalogue.warnings).rstrip(".")
+        return Result(
+            "images", "fail", message or f"{name} has no image that the menu offers", advice
+        )
+    if catalogue.warnings:
+        message = " ".join(catalogue.warnings).rstrip(".")
+        return Result("images", "warn", message, "despejado images list; see labs.images")
     return Result("images", "ok", f"{name} offers {', '.join(tags)}")
 
 

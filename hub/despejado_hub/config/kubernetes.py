@@ -13,7 +13,7 @@ from despejado_spawner.pods.plan.network import parse_network_config
 from despejado_spawner.site.homes import SettingsError
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from .types import Duration, Host, Memory, Model, choice, matching, refuse
+from .types import Duration, Host, Memory, Model, SecretReference, choice, matching, refuse
 
 KubernetesName = Annotated[
     str,
@@ -119,6 +119,11 @@ class PodImages(Model):
         strict=False,
         title="Pull secrets",
         description="Secrets in the namespace of labs with which nodes log in to the registry.",
+    )
+    credentials: SecretReference | None = Field(
+        default=None,
+        title="Credentials",
+        description="With which the hub lists the tags: user:password, or a Docker config.json.",
     )
 
 

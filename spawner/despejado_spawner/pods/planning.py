@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from despejado_images.configured import OfferedImage
+from despejado_images.image import Image
 
 from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
-from despejado_spawner.options.images import lab_image
 from despejado_spawner.pods.models import (
     ClaimMount,
     Home,
@@ -39,7 +38,7 @@ class StartFacts:
 
     identity: Identity
     options: SpawnOptions
-    image: OfferedImage
+    image: Image
     size: Size
     server_name: str
     base_url: str
@@ -82,7 +81,7 @@ def plan_pod(start: StartFacts, site: SiteFacts) -> PodPlan:
     lab = LabPlan(
         identity=start.identity,
         options=start.options,
-        image=lab_image(start.image),
+        image=start.image,
         size=start.size,
         server_name=start.server_name,
         base_url=start.base_url,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from despejado_images.configured import ConfiguredImages
+from despejado_images.menu import parse_policy
 from kubespawner import KubeSpawner
 from traitlets import (
     Bool,
@@ -72,7 +73,17 @@ class LabTraits(KubeSpawner):
         config=True,
         help="""
         What of `image_repository` the menu offers: ``recommended`` (a tag; by default the newest
-        weekly), ``weeklies``, ``releases``, ``candidates`` (numbers of each).
+        weekly), ``weeklies``, ``releases``, ``candidates``, ``dailies`` (numbers of each),
+        ``cycle`` (only images of that SAL cycle), ``architectures`` (beside amd64) and
+        ``aliases`` (moving tags such as ``latest_weekly``, shown with what they stand for).
+        """,
+    )
+
+    image_credentials = Unicode(
+        config=True,
+        help="""
+        Where the credentials are with which the tags of `image_repository` are listed: a file, or
+        ``env:NAME`` for a variable. It holds ``user:password``, or a Docker ``config.json``.
         """,
     )
 
@@ -262,7 +273,13 @@ class LabTraits(KubeSpawner):
         from despejado_images.catalogue import shared_catalogue
 
         cache = Path(self.image_cache) if self.image_cache else None
-        return shared_catalogue(self.image_repository, self.image_policy, cache, self._catalogues)
+        return shared_catalogue(
+            self.image_repository,
+            self.image_policy,
+            self.image_credentials,
+            cache,
+            self._catalogues,
+        )
 
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
@@ -290,6 +307,11 @@ class LabTraits(KubeSpawner):
     @validate("images")
     def _valid_images(self, proposal: Any) -> Any:
         _checked("images", ConfiguredImages, proposal.value)
+        return proposal.value
+
+    @validate("image_policy")
+    def _valid_policy(self, proposal: Any) -> Any:
+        _checked("image_policy", parse_policy, proposal.value)
         return proposal.value
 
     @validate("homes")

@@ -11,11 +11,11 @@ from subprocess import Popen
 from typing import Any
 
 from despejado_images.environments import (
-    RECOMMENDED_TAG,
     UI_TAG,
     EnvironmentStore,
-    MenuPolicy,
 )
+from despejado_images.image import Image
+from despejado_images.menu import parse_policy
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future, random_port
 from traitlets import (
@@ -35,7 +35,7 @@ from despejado_spawner.failures import spawn_failure
 from despejado_spawner.history import StartHistory
 from despejado_spawner.homes import ensure_home
 from despejado_spawner.identity import FIRST_USER_ID, check_identity
-from despejado_spawner.models import Identity, LabImage, LabPlan, Size, SpawnOptions
+from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
 from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.menu import Menu, bigger_sizes
 from despejado_spawner.processes.environment_steps import environment_for
@@ -52,7 +52,7 @@ from despejado_spawner.processes.records import (
     write_record,
 )
 from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
-from despejado_spawner.site.sizes import image_choice, parse_sizes
+from despejado_spawner.site.sizes import parse_sizes
 from despejado_spawner.slugs import folder_name
 
 _GRACE_AT_FAILURE = 2.0
@@ -195,7 +195,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
 
     @default("environment_store")
     def _default_environment_store(self) -> EnvironmentStore:
-        policy = MenuPolicy(**self.environment_policy)
+        policy = parse_policy(self.environment_policy)
         return EnvironmentStore(Path(self.environments_root), policy)
 
     @validate("sizes")
@@ -234,15 +234,8 @@ class LocalLabSpawner(TypedOptions, Spawner):
 
     def menu(self) -> Menu:
         """The environments and sizes that there are now; reads files only."""
-        images = tuple(image_choice(choice) for choice in self.environment_store.choices())
-        recommended = next((image.tag for image in images if image.recommended), None)
-        sizes = parse_sizes(self.sizes)
-        return Menu(
-            images=images,
-            sizes=sizes,
-            default_size=self.default_size or sizes[0].name,
-            aliases={RECOMMENDED_TAG: recommended} if recommended else {},
-        )
+        choices = self.environment_store.choices()
+        return Menu.of(choices, parse_sizes(self.sizes), self.default_size)
 
     def menu_url(self) -> str:
         return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""
@@ -324,7 +317,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             options,
             identity,
             size,
-            image=LabImage(image.tag, image.title, image.digest, image.versions),
+            image=image.image,
             server_prefix=ui.prefix,
             kernel_python=image.python,
         )
@@ -352,7 +345,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
         identity: Identity,
         size: Size,
         *,
-        image: LabImage,
+        image: Image,
         server_prefix: Path,
         kernel_python: Path,
     ) -> LabPlan:

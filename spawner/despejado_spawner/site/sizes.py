@@ -1,14 +1,11 @@
-"""The menu of a laptop: environments as images, configured sizes."""
+"""The sizes of labs from configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from despejado_images.environments import EnvironmentChoice
-
 from despejado_spawner.models import Size
-from despejado_spawner.options import ImageChoice
 from despejado_spawner.units import parse_cpu, parse_memory
 
 
@@ -51,18 +48,3 @@ def _size(name: str, values: Mapping[str, Any]) -> Size:
         if amounts.get(f"{key}_guarantee", 0) > amounts[key]:
             raise ValueError(f"Size {name!r}: {key}_guarantee is more than the limit {key}.")
     return Size(name, **amounts)
-
-
-def image_choice(choice: EnvironmentChoice) -> ImageChoice:
-    """An environment as a line of the image menu."""
-    return ImageChoice(
-        tag=choice.tag,
-        title=choice.title,
-        state=choice.state,
-        recommended=choice.recommended,
-        phase=choice.phase,
-        fraction=choice.fraction,
-        expected_seconds=choice.expected_seconds,
-        size_bytes=choice.size_bytes,
-        reason=choice.reason,
-    )

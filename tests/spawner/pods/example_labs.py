@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from despejado_spawner.models import Group, Identity, LabImage, LabPlan, Size, SpawnOptions
+from despejado_images.image import Image
+from despejado_spawner.models import Group, Identity, LabPlan, Size, SpawnOptions
 from despejado_spawner.pods.kubespawner.manifests import as_manifest
 from despejado_spawner.pods.models import (
     ClaimMount,
@@ -79,7 +80,12 @@ def lab_plan(identity: Identity = RACHEL, **changes: Any) -> LabPlan:
     plan = LabPlan(
         identity=identity,
         options=SpawnOptions("w_2026_43", "small"),
-        image=LabImage("w_2026_43", "Weekly 2026_43", DIGEST, {"lsst-daf-butler": "30.2026.4300"}),
+        image=Image(
+            "w_2026_43",
+            "Weekly 2026_43",
+            digest=DIGEST,
+            versions={"lsst-daf-butler": "30.2026.4300"},
+        ),
         size=Size("small", 2.5, 3 * GIB, 0.5, GIB),
         server_name="",
         base_url=f"/user/{identity.username}/",
@@ -182,7 +188,7 @@ async def foreign_image() -> PodPlan:
         uid=1000,
         fs_gid=100,
     )
-    lab = lab_plan(image=LabImage("stock", "Stock notebook", ""), home=Path("/home/rachel"))
+    lab = lab_plan(image=Image("stock", "Stock notebook"), home=Path("/home/rachel"))
     return pod_plan(
         lab,
         base,
