@@ -342,7 +342,7 @@ async def test_what_is_wrong_with_images_is_told_by_check_and_list(capsys: Outpu
     await server.close()
 
 
-def test_every_key_of_the_menu_reaches_the_spawner(state: Path) -> None:
+async def test_every_key_of_the_menu_reaches_the_spawner(state: Path) -> None:
     keys: dict[str, Any] = {
         "recommended": "r30_0_11",
         "dailies": 2,
