@@ -27,7 +27,6 @@ from traitlets import (
     TraitError,
     Unicode,
     default,
-    validate,
 )
 
 from despejado_spawner.errors import LabDied, SpawnerError
@@ -52,7 +51,8 @@ from despejado_spawner.processes.records import (
     write_record,
 )
 from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
-from despejado_spawner.site.sizes import parse_sizes
+from despejado_spawner.site.sizes import Sizes, named_sizes
+from despejado_spawner.site.trait import ModelTrait
 from despejado_spawner.slugs import folder_name
 
 _GRACE_AT_FAILURE = 2.0
@@ -102,7 +102,8 @@ class LocalLabSpawner(TypedOptions, Spawner):
         EnvironmentStore, help="The environments; made from `environments_root` when not given."
     )
 
-    sizes = Dict(
+    sizes = ModelTrait(
+        Sizes,
         {"small": {"cpu": 1.0, "memory": "3Gi"}},
         config=True,
         help="""
@@ -198,14 +199,6 @@ class LocalLabSpawner(TypedOptions, Spawner):
         policy = parse_policy(self.environment_policy)
         return EnvironmentStore(Path(self.environments_root), policy)
 
-    @validate("sizes")
-    def _valid_sizes(self, proposal: Any) -> Any:
-        try:
-            parse_sizes(proposal.value)
-        except ValueError as error:
-            raise TraitError(f"LocalLabSpawner.sizes: {error}") from None
-        return proposal.value
-
     # Folders
 
     @property
@@ -235,7 +228,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
     def menu(self) -> Menu:
         """The environments and sizes that there are now; reads files only."""
         choices = self.environment_store.choices()
-        return Menu.of(choices, parse_sizes(self.sizes), self.default_size)
+        return Menu.of(choices, named_sizes(self.sizes), self.default_size)
 
     def menu_url(self) -> str:
         return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""
@@ -374,7 +367,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             tutorials=Path(self.tutorials) if self.tutorials else None,
             default_url=self.default_url or "/lab",
             extra_args=tuple(self.get_args()),
-            bigger_sizes=bigger_sizes(parse_sizes(self.sizes), size),
+            bigger_sizes=bigger_sizes(named_sizes(self.sizes), size),
         )
 
     async def _run(self, plan: LabPlan, progress: SpawnProgress) -> None:
