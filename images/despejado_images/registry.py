@@ -9,6 +9,7 @@ Whatever is answered, nothing but a ``RegistryError`` is raised.
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import re
@@ -123,17 +124,18 @@ class Registry:
     async def _ask(
         self, session: aiohttp.ClientSession, url: str, accept: str
     ) -> tuple[int, bytes, Mapping[str, str]]:
-        headers = {"Accept": accept}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
-        auth = None if self._token else self._basic()
+        bearer = {"Authorization": f"Bearer {self._token}"} if self._token else self._basic()
+        headers = {"Accept": accept, **bearer}
         async with session.get(
-            url, headers=headers, auth=auth, timeout=self._timeout, ssl=self._tls
+            url, headers=headers, timeout=self._timeout, ssl=self._tls
         ) as answer:
             return answer.status, await self._body(answer), answer.headers
 
-    def _basic(self) -> aiohttp.BasicAuth | None:
-        return None if self._login is None else aiohttp.BasicAuth(*self._login, encoding="utf-8")
+    def _basic(self) -> dict[str, str]:
+        if self._login is None:
+            return {}
+        encoded = base64.b64encode(":".join(self._login).encode()).decode()
+        return {"Authorization": f"Basic {encoded}"}
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -154,7 +156,11 @@ class Registry:
             )
         query = {key: said[key] for key in ("service", "scope") if key in said}
         async with session.get(
-            realm.geturl(), params=query, auth=self._basic(), timeout=self._timeout, ssl=self._tls
+            realm.geturl(),
+            params=query,
+            headers=self._basic(),
+            timeout=self._timeout,
+            ssl=self._tls,
         ) as answer:
             body = await self._body(answer)
             if answer.status != 200:

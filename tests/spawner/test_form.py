@@ -153,3 +153,16 @@ def test_a_choice_says_what_it_costs() -> None:
 
 def test_an_empty_menu_says_what_to_do() -> None:
     assert "Reload this page" in render_form(Menu((), MENU.sizes, "small"), {})
+
+
+def test_what_cannot_be_started_is_shown_with_its_reason_and_cannot_be_chosen() -> None:
+    reason = "it is for arm64, and labs run on amd64"
+    stuck = Image("w_2026_40", "Weekly 2026_40", state="unavailable", reason=reason)
+    menu = Menu.of((stuck, *MENU.images), MENU.sizes, "small")
+    html = render_form(menu, {"image": "w_2026_40"})
+    (control,) = Elements(html).all("input", value="w_2026_40")
+    assert "disabled" in control and "checked" not in control
+    assert checked(html, "image") == ["plain"]
+    assert html.index("Not available") > html.index("w_2026_41")
+    assert image_note(stuck) == f"Cannot be started: {reason}"
+    assert not any("disabled" in each for each in Elements(render_form(MENU)).all("input"))

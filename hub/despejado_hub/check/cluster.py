@@ -65,10 +65,11 @@ def _failed(name: str, error: SpawnerError) -> Result:
 def check_images(platform: Platform) -> Iterator[Result]:
     """Whether the registry offers what the menu wants."""
     if find_spec("kubespawner") is not None:  # check_cluster says so, once
-        yield asyncio.run(_images(platform))
+        yield asyncio.run(look_at_images(platform))
 
 
-async def _images(platform: Platform) -> Result:
+async def look_at_images(platform: Platform) -> Result:
+    """What the registry offers now, and what is wrong with it."""
     name = pods.kubernetes_of(platform).images.repository
     catalogue = image_catalogue(platform)
     await catalogue.refresh()
