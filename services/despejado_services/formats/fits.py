@@ -18,11 +18,11 @@ from pyarrow import ipc
 
 from despejado_services.formats.cells import (
     arrow_schema,
-    canonical_batches,
     is_array,
     is_text,
     list_lengths,
     list_values,
+    pieces,
     text_buffers,
 )
 from despejado_services.models import Column, QueryError, ResultStream
@@ -120,7 +120,7 @@ def _spool(stream: ResultStream, file: BinaryIO) -> tuple[int, list[_Measured]]:
     measured = [_Measured() for _ in stream.columns]
     rows = 0
     with ipc.new_stream(file, arrow_schema(stream.columns)) as sink:
-        for batch in canonical_batches(stream.columns, iter(stream.batches)):
+        for batch in pieces(stream.batches):
             for column, cells, seen in zip(stream.columns, batch.columns, measured, strict=True):
                 _measure(column, cells, seen)
             rows += batch.num_rows
@@ -196,7 +196,7 @@ def _fill(out: np.ndarray, column: Column, cells: pa.Array) -> None:
     out[row, np.arange(len(numbers)) - np.repeat(starts, lengths)] = numbers
 
 
-def write(stream: ResultStream) -> Iterator[bytes]:
+def write(stream: ResultStream, query: str) -> Iterator[bytes]:
     """A primary header and one binary table. Raises :class:`QueryError` before the first byte."""
     columns = stream.columns
     with tempfile.TemporaryFile() as file:
