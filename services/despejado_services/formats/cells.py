@@ -29,6 +29,19 @@ _ARROW: dict[str, pa.DataType] = {
     "unicodeChar": pa.string(),
 }
 
+BIG_ENDIAN = {
+    "boolean": "u1",
+    "unsignedByte": "u1",
+    "short": ">i2",
+    "int": ">i4",
+    "long": ">i8",
+    "float": ">f4",
+    "double": ">f8",
+    "char": "u1",
+    "unicodeChar": "u1",
+}
+"""The numpy type of an item of a cell, as BINARY2 and FITS store it."""
+
 
 def is_text(column: Column) -> bool:
     """Whether cells are strings."""

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from despejado_services.formats.cells import (
+    BIG_ENDIAN,
     arrow_schema,
     is_array,
     is_text,
@@ -38,17 +39,6 @@ _CODES = {
     "double": "D",
     "char": "A",
     "unicodeChar": "A",
-}
-_NUMPY = {
-    "boolean": "u1",
-    "unsignedByte": "u1",
-    "short": ">i2",
-    "int": ">i4",
-    "long": ">i8",
-    "float": ">f4",
-    "double": ">f8",
-    "char": "u1",
-    "unicodeChar": "u1",
 }
 _NULLS = {"unsignedByte": 255, "short": -(2**15), "int": -(2**31), "long": -(2**63)}
 """TNULL of integers: the value that stands for null, which a column must not have otherwise."""
@@ -137,7 +127,7 @@ def _spool(stream: ResultStream, file: BinaryIO) -> tuple[int, list[_Measured]]:
 def _dtype(columns: tuple[Column, ...], measured: list[_Measured]) -> np.dtype:
     return np.dtype(
         [
-            (f"f{i}", np.dtype((_NUMPY[column.datatype], (seen.width,))))
+            (f"f{i}", np.dtype((BIG_ENDIAN[column.datatype], (seen.width,))))
             for i, (column, seen) in enumerate(zip(columns, measured, strict=True))
         ]
     )
