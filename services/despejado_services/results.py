@@ -80,6 +80,7 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
+    """The Arrow types of a result's columns."""
     import pyarrow as pa
 
     return pa.schema([pa.field(c.name, arrow_type(c)) for c in columns])
