@@ -30,10 +30,9 @@ default_role = "code"
 # Annotations name classes shortly, and two rooms may each have a Catalogue.
 suppress_warnings = ["ref.python"]
 
-# One page a module, from the code: a module that moves needs no change here. What moved away
+# A page a package, from the code: a module that moves needs no change here. What moved away
 # since the last build must not stay.
 shutil.rmtree(HERE / "api", ignore_errors=True)
-apidoc_separate_modules = True
 apidoc_module_first = True
 apidoc_modules = [
     {
