@@ -9,7 +9,6 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,9 +17,11 @@ import pyvo
 import requests
 from astropy.io.votable import parse_single_table
 from despejado_services.config import ConfigError, load_config
-from despejado_services.vosi.examples import EXAMPLES
+from despejado_services.vosi.examples import EXAMPLES, Example
 from pyarrow import parquet
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
+
+from tests.services.conftest import FakeHub, Service, Starter, Wait
 
 CONE = (
     "SELECT hip, ra, dec, mag FROM sample.stars "
@@ -36,13 +37,13 @@ def pyvo_service(url: str, token: str | None = "token-of-vera") -> pyvo.dal.TAPS
     return pyvo.dal.TAPService(url, session=session)
 
 
-def test_pyvo_searches_the_pleiades(tap: Any) -> None:
+def test_pyvo_searches_the_pleiades(tap: Service) -> None:
     table = pyvo_service(tap.url).search(CONE).to_table()
     assert table["hip"][0] == 17702  # Alcyone
     assert table["ra"].unit == "deg"
 
 
-def test_pyvo_runs_a_job_from_start_to_delete(tap: Any) -> None:
+def test_pyvo_runs_a_job_from_start_to_delete(tap: Service) -> None:
     service = pyvo_service(tap.url)
     job = service.submit_job(CONE, maxrec=5)
     job.run().wait()
@@ -55,7 +56,7 @@ def test_pyvo_runs_a_job_from_start_to_delete(tap: Any) -> None:
     assert job.job_id not in [j.jobid for j in service.get_job_list()]
 
 
-def test_pyvo_shows_the_message_of_a_wrong_query(tap: Any) -> None:
+def test_pyvo_shows_the_message_of_a_wrong_query(tap: Service) -> None:
     service = pyvo_service(tap.url)
     with pytest.raises(DALQueryError, match="starz"):
         service.search("SELECT * FROM sample.starz")
@@ -63,7 +64,7 @@ def test_pyvo_shows_the_message_of_a_wrong_query(tap: Any) -> None:
         service.run_async("SELECT * FROM sample.starz")
 
 
-def test_pyvo_reads_tables_capabilities_and_examples(tap: Any) -> None:
+def test_pyvo_reads_tables_capabilities_and_examples(tap: Service) -> None:
     service = pyvo_service(tap.url)
     assert "sample.stars" in set(service.tables.keys())
     columns = {c.name: c for c in service.tables["sample.stars"].columns}
@@ -77,7 +78,7 @@ def test_pyvo_reads_tables_capabilities_and_examples(tap: Any) -> None:
     assert len(list(service.examples)) == len(EXAMPLES)
 
 
-def test_pyvo_with_a_password_session(tap: Any) -> None:
+def test_pyvo_with_a_password_session(tap: Service) -> None:
     auth = pyvo.auth.AuthSession()
     auth.credentials.set_password("vera", "token-of-vera")
     service = pyvo.dal.TAPService(tap.url, session=auth)
@@ -85,13 +86,13 @@ def test_pyvo_with_a_password_session(tap: Any) -> None:
     assert len(service.run_async("SELECT TOP 1 hip FROM sample.stars")) == 1
 
 
-def test_pyvo_without_a_token_is_told_what_to_do(tap: Any) -> None:
+def test_pyvo_without_a_token_is_told_what_to_do(tap: Service) -> None:
     with pytest.raises((DALQueryError, DALServiceError), match="token"):
         pyvo_service(tap.url, token=None).search("SELECT TOP 1 hip FROM sample.stars")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.key)
-def test_every_example_can_be_run(tap: Any, example: Any) -> None:
+def test_every_example_can_be_run(tap: Service, example: Example) -> None:
     with tap.client() as client:
         answer = client.get("/sync", params={"QUERY": example.query, "MAXREC": "5"})
     assert answer.status_code == 200, answer.text
@@ -100,7 +101,7 @@ def test_every_example_can_be_run(tap: Any, example: Any) -> None:
 @pytest.mark.parametrize(
     "path", ["/sync", "/async", "/tables", "/tables/x", "/examples", "/nothing", "/async/x/phase"]
 )
-def test_without_a_token_nothing_is_told(tap: Any, path: str) -> None:
+def test_without_a_token_nothing_is_told(tap: Service, path: str) -> None:
     with tap.client(None) as client:
         for method in ("GET", "POST", "DELETE"):
             answer = client.request(method, path)
@@ -112,7 +113,7 @@ def test_without_a_token_nothing_is_told(tap: Any, path: str) -> None:
             assert b"/hub/token" in answer.content
 
 
-def test_open_pages_need_no_token(tap: Any) -> None:
+def test_open_pages_need_no_token(tap: Service) -> None:
     with tap.client(None) as client:
         assert b"true" in client.get("/availability").content
         assert client.get("/capabilities").status_code == 200
@@ -122,7 +123,7 @@ def test_open_pages_need_no_token(tap: Any) -> None:
         assert tap.url in page.text
 
 
-def test_unknown_and_narrow_tokens_are_told_apart(tap: Any) -> None:
+def test_unknown_and_narrow_tokens_are_told_apart(tap: Service) -> None:
     with tap.client("unknown") as client:
         answer = client.get("/tables")
         assert answer.status_code == 401
@@ -135,7 +136,7 @@ def test_unknown_and_narrow_tokens_are_told_apart(tap: Any) -> None:
         assert "custom:tap:query" in answer.text
 
 
-def test_a_hub_that_is_away_is_503_and_not_500(start: Any, hub: Any) -> None:
+def test_a_hub_that_is_away_is_503_and_not_500(start: Starter, hub: FakeHub) -> None:
     service = start(small=True)
     hub.failing = True
     with service.client() as client:
@@ -145,7 +146,7 @@ def test_a_hub_that_is_away_is_503_and_not_500(start: Any, hub: Any) -> None:
     assert answer.headers["retry-after"]
 
 
-def test_links_have_the_name_that_the_client_used(tap: Any) -> None:
+def test_links_have_the_name_that_the_client_used(tap: Service) -> None:
     port = urlsplit(tap.url).port
     with tap.client() as client:
         headers = {"Host": f"localhost:{port}"}
@@ -158,7 +159,7 @@ def test_links_have_the_name_that_the_client_used(tap: Any) -> None:
         assert "evil" not in answer.text
 
 
-def sync(tap: Any, method: str = "GET", **params: str) -> httpx.Response:
+def sync(tap: Service, method: str = "GET", **params: str) -> httpx.Response:
     client: httpx.Client
     with tap.client() as client:
         if method == "GET":
@@ -167,14 +168,14 @@ def sync(tap: Any, method: str = "GET", **params: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_parameter_names_have_no_case(tap: Any, method: str) -> None:
+def test_parameter_names_have_no_case(tap: Service, method: str) -> None:
     answer = sync(tap, method, query="SELECT TOP 2 hip FROM sample.stars", lang="ADQL", MaxRec="1")
     table = parse_single_table(io.BytesIO(answer.content))
     assert len(table.array) == 1
     assert b"OVERFLOW" in answer.content
 
 
-def test_maxrec_zero_is_metadata_only(tap: Any) -> None:
+def test_maxrec_zero_is_metadata_only(tap: Service) -> None:
     answer = sync(tap, QUERY="SELECT hip, mag FROM sample.stars", MAXREC="0")
     assert answer.status_code == 200
     table = parse_single_table(io.BytesIO(answer.content))
@@ -200,7 +201,7 @@ def test_maxrec_zero_is_metadata_only(tap: Any) -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_wrong_requests_are_400_with_the_reason(
-    tap: Any, method: str, params: dict[str, str], word: str
+    tap: Service, method: str, params: dict[str, str], word: str
 ) -> None:
     answer = sync(tap, method, **params)
     assert answer.status_code == 400
@@ -209,14 +210,14 @@ def test_wrong_requests_are_400_with_the_reason(
     assert word in answer.text
 
 
-def test_a_parameter_given_twice_is_named(tap: Any) -> None:
+def test_a_parameter_given_twice_is_named(tap: Service) -> None:
     with tap.client() as client:
         answer = client.get("/sync?QUERY=SELECT+1&MAXREC=1&maxrec=2")
     assert answer.status_code == 400
     assert "MAXREC" in answer.text
 
 
-def test_an_inline_upload_is_refused_by_name(tap: Any) -> None:
+def test_an_inline_upload_is_refused_by_name(tap: Service) -> None:
     with tap.client() as client:
         answer = client.post(
             "/sync", data={"QUERY": "SELECT 1", "UPLOAD": "t,param:x"}, files={"x": b"<VOTABLE/>"}
@@ -225,7 +226,7 @@ def test_an_inline_upload_is_refused_by_name(tap: Any) -> None:
     assert "UPLOAD is not offered" in answer.text
 
 
-def test_odd_bodies_are_refused(tap: Any) -> None:
+def test_odd_bodies_are_refused(tap: Service) -> None:
     with tap.client() as client:
         json_body = client.post("/sync", json={"QUERY": "SELECT 1"})
         assert json_body.status_code == 400
@@ -250,7 +251,7 @@ def test_odd_bodies_are_refused(tap: Any) -> None:
         ("votable/td", "application/x-votable+xml"),
     ],
 )
-def test_formats_over_http(tap: Any, name: str, content_type: str) -> None:
+def test_formats_over_http(tap: Service, name: str, content_type: str) -> None:
     answer = sync(tap, QUERY="SELECT TOP 3 hip FROM sample.stars ORDER BY hip", RESPONSEFORMAT=name)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith(content_type)
@@ -258,7 +259,7 @@ def test_formats_over_http(tap: Any, name: str, content_type: str) -> None:
         assert parquet.read_table(io.BytesIO(answer.content)).num_rows == 3
 
 
-def test_tables_of_vosi(tap: Any) -> None:
+def test_tables_of_vosi(tap: Service) -> None:
     with tap.client() as client:
         whole = ET.fromstring(client.get("/tables").content)
         assert whole.findall(".//column")
@@ -268,7 +269,7 @@ def test_tables_of_vosi(tap: Any) -> None:
         assert client.get("/tables", params={"detail": "some"}).status_code == 400
 
 
-def test_a_failure_after_the_first_rows_is_never_a_short_table(small: Any) -> None:
+def test_a_failure_after_the_first_rows_is_never_a_short_table(small: Service) -> None:
     answer = sync(small, QUERY="BREAK 3")
     assert answer.status_code == 200
     assert b'value="ERROR">The disk under the store made a strange noise' in answer.content
@@ -279,13 +280,13 @@ def test_a_failure_after_the_first_rows_is_never_a_short_table(small: Any) -> No
             sync(small, QUERY="BREAK 3", FORMAT=name)
 
 
-def test_a_failure_before_the_first_row_is_400(small: Any) -> None:
+def test_a_failure_before_the_first_row_is_400(small: Service) -> None:
     answer = sync(small, QUERY="BREAK 0")
     assert answer.status_code == 400
     assert b"strange noise" in answer.content
 
 
-def test_a_client_that_goes_away_frees_its_place(start: Any) -> None:
+def test_a_client_that_goes_away_frees_its_place(start: Starter) -> None:
     service = start(small=True, limits={"sync_queries": 1})
     parts = urlsplit(service.url)
     with socket.create_connection((parts.hostname, parts.port)) as gone:
@@ -298,14 +299,14 @@ def test_a_client_that_goes_away_frees_its_place(start: Any) -> None:
     assert sync(service, QUERY="SELECT 1 AS a").status_code == 200
 
 
-def test_a_sync_query_has_a_time_limit(start: Any) -> None:
+def test_a_sync_query_has_a_time_limit(start: Starter) -> None:
     service = start(small=True, limits={"execution_seconds": 1})
     answer = sync(service, QUERY="WAIT")
     assert answer.status_code == 400
     assert "limit is 1 s" in answer.text
 
 
-def test_sigterm_ends_quietly_with_a_query_and_a_waiting_client(start: Any) -> None:
+def test_sigterm_ends_quietly_with_a_query_and_a_waiting_client(start: Starter) -> None:
     service = start(small=True)
     with service.client() as client:
         job = client.post("/async", data={"QUERY": "WAIT", "PHASE": "RUN"}).headers["location"]
@@ -314,7 +315,7 @@ def test_sigterm_ends_quietly_with_a_query_and_a_waiting_client(start: Any) -> N
     assert "Traceback" not in service.log()
 
 
-def test_a_killed_service_finishes_its_jobs_after_a_restart(start: Any, ended: Any) -> None:
+def test_a_killed_service_finishes_its_jobs_after_a_restart(start: Starter, ended: Wait) -> None:
     service = start(small=True)
     with service.client() as client:
         done = client.post("/async", data={"QUERY": "SELECT 7 AS n", "PHASE": "RUN"})
@@ -356,7 +357,7 @@ def test_a_wrong_configuration_names_key_and_value(tmp_path: Path) -> None:
 
 
 def test_the_process_refuses_a_wrong_configuration_without_a_traceback(
-    start: Any, tmp_path: Path
+    start: Starter, tmp_path: Path
 ) -> None:
     file = tmp_path / "bad.json"
     file.write_text('{"port": "x"}')
