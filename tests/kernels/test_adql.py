@@ -108,7 +108,9 @@ def test_any_string_stays_one_literal(text: str) -> None:
 @given(st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)))
 def test_any_number_stays_one_number(number: float) -> None:
     query = filled("x-{a} END", a=number)
-    sign, digits, rest = re.fullmatch(r"x-( -)?([0-9][0-9.e+-]*)( END)", query).groups()
+    found = re.fullmatch(r"x-( -)?([0-9][0-9.e+-]*)( END)", query)
+    assert found is not None, query
+    sign, digits, rest = found.groups()
     assert float(f"{'-' if sign else ''}{digits}") == float(number)
     assert rest == " END"
 
