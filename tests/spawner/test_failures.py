@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from despejado_spawner.errors import HomeError, LabDied, LabFailed, OptionsError, SpawnerError
 from despejado_spawner.failures import spawn_failure
@@ -9,8 +11,8 @@ from despejado_spawner.reasons import REASONS, failed
 
 
 def html_of(error: SpawnerError) -> str:
-    found: str = spawn_failure(error).message_html
-    return found
+    failure: Any = spawn_failure(error)
+    return str(failure.message_html)
 
 
 def test_a_failed_lab_shows_what_to_do_and_hides_the_rest_behind_details() -> None:
@@ -27,7 +29,7 @@ def test_without_details_there_is_nothing_to_open() -> None:
 
 
 def test_the_message_without_html_has_the_advice_too() -> None:
-    failure = spawn_failure(failed("deleted", "The lab was deleted."))
+    failure: Any = spawn_failure(failed("deleted", "The lab was deleted."))
     assert failure.message == f"The lab was deleted. {REASONS['deleted'].advice}"
 
 
