@@ -98,8 +98,8 @@ def test_redirect_to_another_path_of_the_same_host(
     session: PlatformSession, lab: Path, service: StandIn
 ) -> None:
     """... nor to another path of the same server."""
+    service.redirect = service.root + "/elsewhere"
     with pytest.raises(requests.TooManyRedirects):
-        service.redirect = service.root + "/elsewhere"
         session.get(service.url + "/sync")
     assert service.requests[0].authorization == f"Bearer {TOKEN}"
     assert {request.authorization for request in service.requests[1:]} == {None}
