@@ -12,12 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from despejado_hub.check import Result, check_platform, datasets, exit_code, folders, network
-from despejado_hub.check.people import check_identity, check_labs, check_secrets
-from despejado_hub.check.runner import run_checks
+from despejado_hub.check import datasets, folders, network
+from despejado_hub.check.people import check_identity, check_secrets
+from despejado_hub.check.result import Result, exit_code
+from despejado_hub.check.runner import check_platform, run_checks
 from despejado_hub.config import Platform
 from despejado_hub.config.model import Dataset
 from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.labs.processes.checks import check_labs
 
 AVAILABLE = (
     b'<?xml version="1.0"?><v:availability xmlns:v="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'

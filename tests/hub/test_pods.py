@@ -13,14 +13,16 @@ from typing import Any
 import kubespawner.spawner
 import pytest
 import yaml
-from despejado_hub.check import cluster
+from despejado_hub.check.result import Result
 from despejado_hub.cli import main
-from despejado_hub.commands.explain_pods import last_ends
 from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
+from despejado_hub.labs import labs_of
+from despejado_hub.labs.pods import checks
+from despejado_hub.labs.pods.explain import last_ends
 from despejado_hub.passwords import password_record
-from despejado_hub.runtime import Runtime, hosts_of
+from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor import make_secrets
 from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
@@ -42,7 +44,12 @@ def platform() -> Platform:
 
 def runtime_of(state: Path, of: Platform) -> Runtime:
     return Runtime(
-        state=state, port=8000, hub_port=8081, proxy_api_port=8001, tap_port=9001, **hosts_of(of)
+        state=state,
+        port=8000,
+        hub_port=8081,
+        proxy_api_port=8001,
+        tap_port=9001,
+        **labs_of(of).places(),
     )
 
 
@@ -149,10 +156,23 @@ def test_rendered_role_has_the_rights_of_the_table(capsys: Output) -> None:
 
 def test_check_asks_for_every_right_and_every_claim() -> None:
     of = platform()
-    asked = {(each.namespace, each.resource, each.verb) for each in cluster.questions(of)}
+    asked = {
+        (each.namespace, each.resource, each.verb)
+        for each in checks.questions(pods.kubernetes_of(of))
+    }
     assert ("labs", "pods/log", "get") in asked
     assert ("despejado", "jobs", "create") in asked
-    assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
+    assert list(checks.claims_of(pods.kubernetes_of(of)).values()) == [
+        "homes",
+        "project",
+        "scratch",
+        "data",
+    ]
+
+
+def checked_cluster(state: Path) -> list[Result]:
+    of = platform()
+    return list(checks.check_cluster(labs_of(of), pods.kubernetes_of(of), state))
 
 
 def no_cluster(**_: Any) -> None:
@@ -161,7 +181,7 @@ def no_cluster(**_: Any) -> None:
 
 def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inquiry, "load_config", no_cluster)
-    (result,) = cluster.check_cluster(platform(), state)
+    (result,) = checked_cluster(state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "KUBECONFIG" in str(result.advice)
 
@@ -170,7 +190,7 @@ def test_check_without_a_registry_says_so(free_port: int) -> None:
     data = yaml.safe_load(FILE.read_text())
     repository = f"127.0.0.1:{free_port}/despejado/lab"
     data["labs"]["kubernetes"]["images"]["repository"] = repository
-    (result,) = cluster.check_images(Platform.model_validate(data))
+    (result,) = checks.check_images(Platform.model_validate(data))
     assert (result.name, result.state) == ("images", "fail")
     assert f"127.0.0.1:{free_port}" in result.message
 
@@ -184,7 +204,7 @@ def test_an_api_server_that_is_away_is_one_line(
 
     monkeypatch.setattr(inquiry, "load_config", lambda: None)
     monkeypatch.setattr(inquiry, "shared_client", away)
-    (result,) = cluster.check_cluster(platform(), state)
+    (result,) = checked_cluster(state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "does not answer" in result.message
 

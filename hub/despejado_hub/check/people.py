@@ -1,17 +1,12 @@
-"""Checks around users: secrets, the source of identities, and what their labs can have."""
+"""Checks around users: secrets and the source of identities."""
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from despejado_images.environments import EnvironmentStore
-from despejado_spawner.units import format_memory
 from pydantic import BaseModel
 
-from ..config import derive
 from ..config.model import Platform
 from ..config.secrets import SecretError, loose_mode, read_secret
 from ..config.types import SecretReference
@@ -83,52 +78,3 @@ def check_identity(platform: Platform, state: Path) -> Iterator[Result]:
         yield Result("identity", "fail", message, advice or None)
         return
     yield Result("identity", "ok", f"the registry is whole ({users} UIDs given)")
-
-
-def check_labs(platform: Platform, state: Path) -> Iterator[Result]:
-    """What labs as processes of this machine can have of what the file says."""
-    if os.geteuid() != 0:
-        yield Result(
-            "labs",
-            "warn",
-            f"all labs will run as {_own_name()}, who can read every home",
-            "start the platform as root to give each user a UID of their own",
-        )
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    large = [size for size in derive.lab_sizes(platform) if size.memory > memory]
-    if large:
-        names = ", ".join(size.name for size in large)
-        yield Result(
-            "sizes",
-            "warn",
-            f"larger than this machine's memory ({memory / 2**30:.0f} GiB): {names} "
-            f"(up to {format_memory(max(size.memory for size in large))})",
-            "make them smaller, or take them away with null",
-        )
-    else:
-        yield Result("sizes", "ok", f"{len(platform.labs.sizes)} on the menu fit this machine")
-    yield _images(platform, state)
-
-
-def _own_name() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"UID {os.geteuid()}"
-
-
-def _images(platform: Platform, state: Path) -> Result:
-    store = EnvironmentStore(state / "environments", derive.menu_policy(platform))
-    choices = store.choices()
-    ready = [choice.tag for choice in choices if choice.state == "ready"]
-    failed = [choice for choice in choices if choice.state == "failed"]
-    if failed:
-        return Result(
-            "images",
-            "warn",
-            f"{failed[0].tag} could not be built: {failed[0].reason}",
-            f"despejado images build {failed[0].tag}",
-        )
-    if not ready:
-        return Result("images", "ok", "none is built yet; the first start builds what it needs")
-    return Result("images", "ok", f"ready: {', '.join(ready)}")

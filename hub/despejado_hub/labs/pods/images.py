@@ -1,35 +1,39 @@
-"""``despejado images list`` where labs are pods: what the registry offers by the policy."""
+"""The menu of labs that are pods: what the registry offers by the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from despejado_images.catalogue import RepositoryImage
+from despejado_images.catalogue import ImageCatalogue, RepositoryImage
+from despejado_images.registry import Registry, parse_repository
 
-from despejado_hub.config import Platform, pods
-from despejado_hub.pod_labs import image_catalogue
-
-from .images import megabytes, table
-from .output import complain, say, say_json
+from despejado_hub.config import Platform, derive, pods
+from despejado_hub.labs.interface import ImageListing
+from despejado_hub.tables import megabytes, table
 
 
-async def list_registry(platform: Platform, *, as_json: bool) -> int:
-    """Ask the registry and print the menu; 1 if it does not answer or offers nothing."""
+def image_catalogue(platform: Platform) -> ImageCatalogue:
+    """The registry's menu; ``refresh`` it before it is read."""
+    repository = pods.kubernetes_of(platform).images.repository
+    return ImageCatalogue(Registry(parse_repository(repository)), derive.menu_policy(platform))
+
+
+async def list_registry(platform: Platform) -> ImageListing:
+    """Ask the registry; a menu without images cannot be used."""
     catalogue = image_catalogue(platform)
     await catalogue.refresh()
     if catalogue.problem is not None:
-        complain(catalogue.problem)
-        return 1
+        return ImageListing((), "", usable=False, problem=catalogue.problem)
     images = catalogue.choices()
-    if as_json:
-        say_json([image_document(image) for image in images])
-    else:
-        say(registry_table(images))
-        if not images:
-            repository = pods.kubernetes_of(platform).images.repository
-            say(f"{repository} has nothing that labs.images offers: despejado images build TAG")
-    return 0 if images else 1
+    repository = pods.kubernetes_of(platform).images.repository
+    hint = f"{repository} has nothing that labs.images offers: despejado images build TAG"
+    return ImageListing(
+        [image_document(image) for image in images],
+        registry_table(images),
+        usable=bool(images),
+        hint=None if images else hint,
+    )
 
 
 def image_document(image: RepositoryImage) -> dict[str, Any]:
