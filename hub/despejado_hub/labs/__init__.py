@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from despejado_hub.config import Platform
+from despejado_hub.lazy_names import import_names_later
 
 from .interface import Labs
 
@@ -15,6 +16,7 @@ def labs_of(platform: Platform) -> Labs:
     The libraries of the other kind are not imported.
     """
     if platform.labs.pods is not None:
+        import_names_later()
         from .pods.pod_labs import PodLabs
 
         return PodLabs(platform)
