@@ -15,11 +15,11 @@ import pytest
 import yaml
 from despejado_hub.check.result import Result
 from despejado_hub.cli import main
-from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
+from despejado_hub.config import Platform, PlatformError, derive, load_platform
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
 from despejado_hub.labs import labs_of
-from despejado_hub.labs.pods import checks
+from despejado_hub.labs.pods import checks, settings
 from despejado_hub.labs.pods.explain import last_ends
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime
@@ -96,7 +96,7 @@ def test_sample_repository_is_where_labs_see_it(state: Path) -> None:
     of = platform()
     found = derive.discovery_document(of, runtime_of(state, of))
     assert found["datasets"]["sample"]["butler_config"] == "/data/despejado/butler/sample"
-    mounts = pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    mounts = settings.lab_traits(of, runtime_of(state, of))["lab_mounts"]
     assert Mount(claim="data", path="/data/despejado", read_only=True) in mounts
 
 
@@ -104,14 +104,14 @@ def test_users_own_claims_outlive_named_servers(state: Path) -> None:
     data = yaml.safe_load(FILE.read_text())
     data["labs"]["kubernetes"]["homes"] = {"storage_class": "fast", "capacity": "20Gi"}
     of = Platform.model_validate(data)
-    traits = pods.lab_traits(of, runtime_of(state, of))
+    traits = settings.lab_traits(of, runtime_of(state, of))
     assert traits["homes"].own_claim is True
     assert (traits["storage_class"], traits["storage_capacity"]) == ("fast", str(20 * 2**30))
     assert "{user_server}" not in traits["pvc_name_template"]
 
 
 def test_pods_get_a_token_of_a_day_that_is_renewed(config: Config) -> None:
-    assert config.LabSpawner.refresh_secrets_interval * 3 < pods.TOKEN_LIFETIME
+    assert config.LabSpawner.refresh_secrets_interval * 3 < settings.TOKEN_LIFETIME
     assert config.LabSpawner.refresh_secrets_hook is not None
 
 
@@ -160,11 +160,11 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
     of = platform()
     asked = {
         (each.namespace, each.resource, each.verb)
-        for each in checks.questions(pods.kubernetes_of(of))
+        for each in checks.questions(settings.kubernetes_of(of))
     }
     assert ("labs", "pods/log", "get") in asked
     assert ("despejado", "jobs", "create") in asked
-    assert list(checks.claims_of(pods.kubernetes_of(of)).values()) == [
+    assert list(checks.claims_of(settings.kubernetes_of(of)).values()) == [
         "homes",
         "project",
         "scratch",
@@ -174,7 +174,7 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
 
 def checked_cluster(state: Path) -> list[Result]:
     of = platform()
-    return list(checks.check_cluster(labs_of(of), pods.kubernetes_of(of), state))
+    return list(checks.check_cluster(labs_of(of), settings.kubernetes_of(of), state))
 
 
 def no_cluster(**_: Any) -> None:
@@ -215,7 +215,7 @@ def test_a_hub_of_the_file_s_own_choice_is_reached_at_the_port_it_has(state: Pat
     data = yaml.safe_load(FILE.read_text())
     data["labs"]["kubernetes"]["network"] = {"hub": {"pods": {"app": "hub"}}}
     of = Platform.model_validate(data)
-    network = pods.lab_traits(of, runtime_of(state, of))["network"]
+    network = settings.lab_traits(of, runtime_of(state, of))["network"]
     assert network.hub == (HubPeer(pods={"app": "hub"}, port=8081),)
 
 

@@ -12,11 +12,11 @@ from despejado_spawner.pods.inquiry import ClusterUnknown, Inquiry, Question
 from despejado_hub.check.result import Result
 from despejado_hub.config import Platform
 from despejado_hub.config.kubernetes import KubernetesLabs
-from despejado_hub.config.pods import kubernetes_of
 from despejado_hub.kubernetes_role import LABS, PLATFORM
 from despejado_hub.labs.interface import Labs
 from despejado_hub.labs.pods.images import image_catalogue
 from despejado_hub.labs.pods.preview import preview_lab
+from despejado_hub.labs.pods.settings import kubernetes_of
 
 SOMEBODY = "somebody"
 """A user whose lab is shown to the API server and not made."""

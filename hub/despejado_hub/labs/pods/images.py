@@ -8,14 +8,15 @@ from typing import Any
 from despejado_images.catalogue import ImageCatalogue, RepositoryImage
 from despejado_images.registry import Registry, parse_repository
 
-from despejado_hub.config import Platform, derive, pods
+from despejado_hub.config import Platform, derive
 from despejado_hub.labs.interface import ImageListing
+from despejado_hub.labs.pods.settings import kubernetes_of
 from despejado_hub.tables import megabytes, table
 
 
 def image_catalogue(platform: Platform) -> ImageCatalogue:
     """The registry's menu; ``refresh`` it before it is read."""
-    repository = pods.kubernetes_of(platform).images.repository
+    repository = kubernetes_of(platform).images.repository
     return ImageCatalogue(Registry(parse_repository(repository)), derive.menu_policy(platform))
 
 
@@ -26,7 +27,7 @@ async def list_registry(platform: Platform) -> ImageListing:
     if catalogue.problem is not None:
         return ImageListing((), "", usable=False, problem=catalogue.problem)
     images = catalogue.choices()
-    repository = pods.kubernetes_of(platform).images.repository
+    repository = kubernetes_of(platform).images.repository
     hint = f"{repository} has nothing that labs.images offers: despejado images build TAG"
     return ImageListing(
         [image_document(image) for image in images],

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from despejado_hub.config import pods
 from despejado_hub.config.kubernetes import KubernetesLabs
 from despejado_hub.labs.interface import (
     Check,
@@ -25,6 +24,8 @@ from despejado_hub.labs.interface import (
 from despejado_hub.labs.tokens import DataTokens
 from despejado_hub.runtime import Runtime
 
+from . import settings
+
 
 class PodLabs(Labs):
     """Labs of ``labs.spawner: kubernetes``."""
@@ -32,7 +33,7 @@ class PodLabs(Labs):
     @property
     def site(self) -> KubernetesLabs:
         """The section of the platform file that is about them."""
-        return pods.kubernetes_of(self.platform)
+        return settings.kubernetes_of(self.platform)
 
     @property
     def namespace(self) -> str | None:
@@ -40,7 +41,7 @@ class PodLabs(Labs):
 
     @property
     def token_lifetime(self) -> int | None:
-        return pods.TOKEN_LIFETIME
+        return settings.TOKEN_LIFETIME
 
     def missing(self) -> Missing | None:
         if find_spec("kubespawner") is not None:
@@ -67,11 +68,11 @@ class PodLabs(Labs):
 
         c.JupyterHub.spawner_class = LabSpawner
         lab = c.LabSpawner
-        for name, value in pods.lab_traits(self.platform, runtime).items():
+        for name, value in settings.lab_traits(self.platform, runtime).items():
             setattr(lab, name, value)
         lab.identity_hook = identity_hook
         lab.refresh_secrets_hook = tokens.renew
-        c.Spawner.environment = {**c.Spawner.environment, **pods.lab_environment(self.platform)}
+        c.Spawner.environment = {**c.Spawner.environment, **settings.lab_environment(self.platform)}
 
     async def make_ready(self, state: Path, say: Say) -> None:
         from .builds import make_samples
