@@ -54,11 +54,6 @@ class Runtime:
         return self.state / "environments"
 
     @property
-    def identities(self) -> Path:
-        """The embedded registry of UIDs and GIDs."""
-        return self.state / "hub" / "identities.sqlite"
-
-    @property
     def sample_repository(self) -> Path:
         """The built-in Butler repository."""
         return self.data / "butler" / "sample"

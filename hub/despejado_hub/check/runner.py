@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from ..config.model import Platform
+from ..identity import source_of
 from ..labs import labs_of
 from ..labs.interface import Check
-from . import datasets, folders, network, people
+from . import datasets, folders, network, secrets
 from .result import Result
 
 PATIENCE = 10.0
@@ -32,8 +33,8 @@ def checks_of(platform: Platform, state: Path, port: int) -> dict[str, Check]:
         "state folder": partial(folders.check_state, state),
         "space": partial(folders.check_space, state),
         "address": partial(network.check_port, platform.public.host, port),
-        "secrets": partial(people.check_secrets, platform),
-        "identity": partial(people.check_identity, platform, state),
+        "secrets": partial(secrets.check_secrets, platform),
+        "identity": source_of(platform, state).check,
     }
     labs = labs_of(platform)
     missing = labs.missing()

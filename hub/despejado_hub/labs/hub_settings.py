@@ -8,7 +8,7 @@ from typing import Any
 from despejado_spawner.models import Identity
 
 from despejado_hub.config import derive
-from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.identity import source_of
 from despejado_hub.runtime import Runtime
 
 from .interface import Labs
@@ -34,10 +34,10 @@ def configure_labs(c: Any, labs: Labs, runtime: Runtime) -> None:
 
 
 def _identity_hook(labs: Labs, runtime: Runtime) -> Callable[[Any], Awaitable[Identity]]:
-    registry = EmbeddedRegistry(runtime.identities, labs.platform.identity)
+    source = source_of(labs.platform, runtime.state)
 
     async def identity(spawner: Any) -> Identity:
         state = await spawner.user.get_auth_state()
-        return await registry.identity(spawner.user.name, state)
+        return await source.identity(spawner.user.name, state)
 
     return identity

@@ -9,7 +9,7 @@ from despejado_spawner.pods import preview
 from traitlets.config import Config
 
 from despejado_hub.config import derive
-from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.identity import source_of
 from despejado_hub.labs.hub_settings import configure_labs
 from despejado_hub.labs.interface import HIDDEN, Labs
 from despejado_hub.runtime import Runtime
@@ -31,7 +31,7 @@ async def preview_lab(
         tap_port=0,
         **labs.places(),
     )
-    identity = EmbeddedRegistry(runtime.identities, platform.identity).preview(user)
+    identity = await source_of(platform, state).preview(user)
     config = Config()
     configure_labs(config, labs, runtime)
     config.LabSpawner.identity_hook = lambda spawner: identity

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from despejado_spawner.errors import IdentityError
 from despejado_spawner.processes.launching import log_tail
 from despejado_spawner.processes.records import read_record
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform
-from despejado_hub.identity import EmbeddedRegistry, RegistryError
+from despejado_hub.identity import source_of
 from despejado_hub.labs.interface import Explanation
 
 
@@ -17,7 +18,7 @@ async def explain(platform: Platform, state: Path, user: str) -> list[Explanatio
     """Every lab that a user has or had; one explanation at least."""
     folder = state / "labs" / folder_name(user)
     labs = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
-    return [_lab(each) for each in labs] or [_never(platform, state, user)]
+    return [_lab(each) for each in labs] or [await _never(platform, state, user)]
 
 
 def _lab(folder: Path) -> Explanation:
@@ -47,21 +48,19 @@ def _lab(folder: Path) -> Explanation:
     return Explanation(server, False, message, advice, lines)
 
 
-def _never(platform: Platform, state: Path, user: str) -> Explanation:
-    path = state / "hub" / "identities.sqlite"
+async def _never(platform: Platform, state: Path, user: str) -> Explanation:
     advice = "check the spelling of the name, and that --state or -f names the right platform"
-    if not path.exists():
+    if not (state / "hub").is_dir():
         return Explanation("lab", False, f"nobody has logged in on {state} yet", advice)
     try:
-        entries = EmbeddedRegistry(path, platform.identity).entries()
-    except RegistryError as error:
+        identity = await source_of(platform, state).seen(user)
+    except IdentityError as error:
         return Explanation("lab", False, "no lab can start", str(error))
-    uids = [e.id for e in entries if e.kind == "user" and e.name == user and not e.retired]
-    if not uids:
+    if identity is None:
         return Explanation("lab", False, "no lab was ever started for a user of this name", advice)
     return Explanation(
         "lab",
         False,
-        f"the user has UID {uids[0]}, and no lab got as far as its folder",
+        f"the user has UID {identity.uid}, and no lab got as far as its folder",
         "an environment is being built, or the start failed before: see the progress page",
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from despejado_images.environments import RECOMMENDED_TAG, UI_TAG, EnvironmentStore
 from despejado_spawner.identity import check_identity
-from despejado_spawner.models import LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
+from despejado_spawner.models import Identity, LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
 from despejado_spawner.processes.menu import image_choice
 from despejado_spawner.processes.own_identity import enforceable
@@ -16,7 +16,7 @@ from despejado_spawner.processes.process import build_process
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform, derive
-from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.identity import source_of
 from despejado_hub.labs.interface import HIDDEN, LabPreview
 from despejado_hub.runtime import Runtime
 
@@ -29,12 +29,15 @@ async def preview_lab(
     platform: Platform, state: Path, user: str, asked: Mapping[str, str]
 ) -> LabPreview:
     """The process of a lab; raises ``SpawnerError`` if none can start."""
-    process = build_process(plan_lab(platform, state, user, asked))
+    who = await source_of(platform, state).preview(user)
+    process = build_process(plan_lab(platform, state, user, who, asked))
     document = process_document(process)
     return LabPreview([document], document, width=100)
 
 
-def plan_lab(platform: Platform, state: Path, user: str, asked: Mapping[str, str]) -> LabPlan:
+def plan_lab(
+    platform: Platform, state: Path, user: str, who: Identity, asked: Mapping[str, str]
+) -> LabPlan:
     """The plan that the spawner would make; nothing is assigned, built or written.
 
     Ports that are chosen at start are 0, and variables that JupyterHub adds are missing.
@@ -44,8 +47,7 @@ def plan_lab(platform: Platform, state: Path, user: str, asked: Mapping[str, str
     runtime = Runtime(state=state, port=port, hub_port=0, proxy_api_port=0, tap_port=0)
     menu = lab_menu(platform, store)
     spawn_options = parse_options(asked, menu)
-    registry = EmbeddedRegistry(runtime.identities, platform.identity)
-    identity = check_identity(enforceable(registry.preview(user)), lowest=0)
+    identity = check_identity(enforceable(who), lowest=0)
     ui = store.ready(UI_TAG)
     folder = folder_name(user)
     prefix = platform.public.prefix

@@ -1,16 +1,14 @@
-"""Checks around users: secrets and the source of identities."""
+"""Whether the secrets that a platform file refers to can be read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from ..config.model import Platform
 from ..config.secrets import SecretError, loose_mode, read_secret
 from ..config.types import SecretReference
-from ..identity import EmbeddedRegistry, RegistryError
 from .result import Result
 
 
@@ -46,35 +44,3 @@ def check_secrets(platform: Platform) -> Iterator[Result]:
         else:
             where = file or f"the variable {reference.secret.env}"
             yield Result(name, "ok", f"read from {where}")
-
-
-def check_identity(platform: Platform, state: Path) -> Iterator[Result]:
-    """Whether the registry is whole, and still there if it was there once."""
-    path = state / "hub" / "identities.sqlite"
-    try:
-        there = path.exists()
-        homes = any((state / "homes").iterdir()) if (state / "homes").is_dir() else False
-    except OSError as error:
-        advice = "run this as the platform's user"
-        yield Result("identity", "fail", f"{path} cannot be seen: {error.strerror}", advice)
-        return
-    if not there and homes:
-        yield Result(
-            "identity",
-            "fail",
-            f"there are homes, and {path} is gone: users would get other UIDs than their files",
-            "restore it from the backup",
-        )
-        return
-    if not there:
-        yield Result("identity", "ok", "the registry will be made at the first login")
-        return
-    registry = EmbeddedRegistry(path, platform.identity, patience=2.0)
-    try:
-        registry.verify()
-        users = sum(1 for entry in registry.entries() if entry.kind == "user")
-    except RegistryError as error:
-        message, _, advice = str(error).partition(". ")
-        yield Result("identity", "fail", message, advice or None)
-        return
-    yield Result("identity", "ok", f"the registry is whole ({users} UIDs given)")
