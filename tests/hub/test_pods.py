@@ -30,6 +30,7 @@ from despejado_hub.supervisor.state import StateFolder, write_json
 from despejado_images.menu import parse_policy
 from despejado_spawner.pods import inquiry
 from despejado_spawner.pods.spawner import LabSpawner
+from despejado_spawner.site.model import PodSettings, trait_of
 from despejado_spawner.site.network import HubPeer
 from despejado_spawner.site.storage import Mount
 from jupyterhub import orm
@@ -80,6 +81,16 @@ def test_every_setting_is_a_trait_of_the_spawner(config: Config) -> None:
     known = set(LabSpawner.class_trait_names(config=True))
     assert set(config.LabSpawner) <= known
     assert set(config.Spawner) <= known
+
+
+@pytest.mark.parametrize("setting", PodSettings.model_fields)
+def test_each_setting_of_the_site_reaches_the_trait_of_its_name(
+    setting: str, config: Config
+) -> None:
+    trait = LabSpawner.class_traits(config=True)[trait_of(setting)]
+    value = config.LabSpawner[trait.name]
+    assert getattr(PodSettings(**{setting: value}), setting) == value
+    assert value == getattr(platform().labs.pods, setting) or setting in ("mounts", "network")
 
 
 def test_hub_and_services_are_where_pods_reach_them(config: Config, state: Path) -> None:
@@ -141,6 +152,25 @@ def test_rendered_lab_of_a_size_and_an_image_that_are_not_there(
     assert "There is no image 'w_1999_01'" in capsys.readouterr().err
 
 
+def test_templates_in_mounts_are_filled_in_for_each_user(
+    state: Path, tmp_path: Path, capsys: Output
+) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    mount = {"claim": "notes-{username}", "path": "/notes", "sub_path": "{unescaped_username}"}
+    data["labs"]["kubernetes"]["mounts"] = [mount]
+    file = tmp_path / "platform.yaml"
+    file.write_text(yaml.safe_dump(data))
+    assert run("render", "lab", "-f", file, "--state", state, "--user", "rachel", "--json") == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    spec = next(item["spec"] for item in items if item["kind"] == "Pod")
+    [found] = [
+        each for each in spec["containers"][0]["volumeMounts"] if each["mountPath"] == "/notes"
+    ]
+    assert found["subPath"] == "rachel"
+    [volume] = [each for each in spec["volumes"] if each["name"] == found["name"]]
+    assert volume["persistentVolumeClaim"]["claimName"] == "notes-rachel"
+
+
 def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
@@ -163,6 +193,15 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
     assert ("labs", "pods/log", "get") in asked
     assert ("despejado", "jobs", "create") in asked
     assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
+
+
+def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    mount: dict[str, Any] = {"claim": "notes-{username}", "path": "/notes"}
+    data["labs"]["kubernetes"]["mounts"] = [mount]
+    of = Platform.model_validate(data)
+    assert Mount(**mount) in pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    assert list(cluster.claims_of(of).values()) == ["homes", "scratch", "data"]
 
 
 def no_cluster(**_: Any) -> None:

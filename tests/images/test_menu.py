@@ -218,7 +218,7 @@ def test_a_laptop_recommends_what_there_is_and_says_so(tmp_path: Path) -> None:
     store = EnvironmentStore(tmp_path, MenuPolicy(recommended="w_2026_30"))
     source = EnvironmentImages(store)
     assert source.choices()[0].tag == "w_2026_30"  # the index was not asked yet: it may be there
-    assert source.warnings == ()
+    assert not source.warnings
     Layout(tmp_path).make()
     write_catalogue(Layout(tmp_path), Catalogue(tags={"r30_0_11": "30.0.11"}))
     assert source.choices()[0].tag == source.resolve("recommended").tag == "r30_0_11"

@@ -155,7 +155,8 @@ def claims_of(platform: Platform) -> dict[str, str]:
         found["labs.kubernetes.data.claim"] = labs.data.claim
     first: dict[str, str] = {}
     for key, claim in found.items():
-        first.setdefault(claim, key)
+        if "{" not in claim:  # a template: one of each user's own
+            first.setdefault(claim, key)
     return {key: claim for claim, key in first.items()}
 
 

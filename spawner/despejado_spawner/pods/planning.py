@@ -97,10 +97,7 @@ def plan_pod(start: StartFacts, site: Site) -> PodPlan:
         home=home,
         mounts=tuple(ClaimMount(**dict(mount)) for mount in site.mounts),
         network=None if site.network is None else lab_network_rules(site.network, start.port),
-        restricted=site.restricted,
-        temporary_size=site.temporary.size,
-        temporary_in_memory=site.temporary.in_memory,
-        ephemeral_storage=site.ephemeral_storage,
+        settings=site,
     )
 
 
