@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from despejado_images.environments import RECOMMENDED_TAG, EnvironmentStore
+from despejado_images.environments import EnvironmentStore
+from despejado_images.image import RECOMMENDED
 
 from despejado_hub.config import Platform, derive
 from despejado_hub.labs.building import build, build_samples, wants_samples
@@ -17,6 +18,6 @@ async def make_samples(platform: Platform, state: Path, say: Say) -> None:
         return
     store = EnvironmentStore(state / "environments", derive.menu_policy(platform))
     await store.refresh_catalogue()
-    stack = await build(store, RECOMMENDED_TAG, "The stack that makes the samples", say)
+    stack = await build(store, RECOMMENDED, "The stack that makes the samples", say)
     if stack is not None:
         await build_samples(stack.python, state / "data", say)

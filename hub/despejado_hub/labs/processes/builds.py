@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from despejado_images.environments import PLAIN_TAG, RECOMMENDED_TAG, UI_TAG
+from despejado_images.environments import PLAIN_TAG, UI_TAG, EnvironmentImages
+from despejado_images.image import RECOMMENDED
 
 from despejado_hub.config import Platform
 from despejado_hub.labs.building import build, build_samples, wants_samples
@@ -24,10 +25,12 @@ async def make_ready(platform: Platform, state: Path, say: Say) -> None:
     await build(store, PLAIN_TAG, "The plain environment", say)
     if catalogue.problem is not None:
         say(f"The list of stack versions could not be refreshed: {catalogue.problem}")
+    for warning in EnvironmentImages(store).warnings:
+        say(warning)
     recommended = next((choice for choice in store.choices() if choice.recommended), None)
     if recommended is None or recommended.tag == PLAIN_TAG:
         say("No stack version is known yet; the plain environment can be used.")
         return
-    stack = await build(store, RECOMMENDED_TAG, f"{recommended.title} (recommended)", say)
+    stack = await build(store, RECOMMENDED, f"{recommended.title} (recommended)", say)
     if stack is not None and wants_samples(platform):
         await build_samples(stack.python, state / "data", say)
