@@ -60,6 +60,52 @@ def test_there_is_one_version_number() -> None:
     assert len(set(found.values())) == 1, found
 
 
+def test_a_release_sets_the_version_in_every_place_that_says_it() -> None:
+    bumped = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["tbump"]
+    version = bumped["version"]["current"]
+    lines = {(place["src"], place["search"]) for place in bumped["file"]}
+    for path in ROOT.glob("*/pyproject.toml"):
+        room, text = str(path.relative_to(ROOT)), path.read_text()
+        assert f'version = "{version}"' in text, room
+        assert (room, 'version = "{current_version}"') in lines
+        if f"=={version}" in text:
+            assert (room, '=={current_version}"') in lines
+    for name, search in lines:
+        assert search.format(current_version=version) in (ROOT / name).read_text(), name
+
+
+def test_our_distributions_require_exactly_each_other() -> None:
+    """They are tested and released together; an upgrade of one never keeps another back."""
+    for path in ROOT.glob("*/pyproject.toml"):
+        project = tomllib.loads(path.read_text())["project"]
+        extras = project.get("optional-dependencies", {}).values()
+        wanted = [*project.get("dependencies", []), *(line for extra in extras for line in extra)]
+        ours = [line for line in wanted if line.startswith("despejado")]
+        loose = [
+            line
+            for line in ours
+            if not line.startswith(project["name"] + "[")
+            and not line.endswith(f"=={project['version']}")
+        ]
+        assert loose == [], path
+
+
+def test_every_distribution_brings_the_licence() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    for path in ROOT.glob("*/pyproject.toml"):
+        assert (path.parent / "LICENSE").read_text() == text
+
+
+def test_distributions_say_who_they_are_for_and_where_they_come_from() -> None:
+    for path in ROOT.glob("*/pyproject.toml"):
+        project = tomllib.loads(path.read_text())["project"]
+        assert {"Documentation", "Source", "Issues", "Changelog"} <= set(project["urls"])
+        assert len(project["keywords"]) >= 4
+        assert "Programming Language :: Python :: 3.14" in project["classifiers"]
+        assert not [line for line in project["classifiers"] if line.startswith("License")]
+        assert len((path.parent / "README.md").read_text().splitlines()) > 15, path
+
+
 def tracked(*patterns: str) -> list[Path]:
     done = subprocess.run(
         ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
@@ -80,10 +126,10 @@ def test_source_files_have_one_subject_and_under_500_lines() -> None:
 
 def test_relative_links_of_the_documents_lead_somewhere() -> None:
     dead = []
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+    for page in tracked("*.md"):
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
             if "://" not in target and not (page.parent / target).exists():
-                dead.append(f"{page.name}: {target}")
+                dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert dead == []
 
 

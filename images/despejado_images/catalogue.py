@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,7 +39,7 @@ class ImageCatalogue:
         self._cache = cache
         self._listing = Listing(_read_cache(cache))
         self._looking: asyncio.Future[None] | None = None
-        self._looked = 0.0
+        self._looked = -math.inf
         self.problem: str | None = None
         """Why the list is not of now; None after a good look."""
 

@@ -13,6 +13,7 @@ from despejado_images.menu import (
     MenuPolicy,
     best_tag,
     cycle_of,
+    fits_nodes,
     newest,
     recommendation_warning,
     sort_tags,
@@ -44,7 +45,7 @@ def architectures_of(policy: MenuPolicy) -> tuple[str, ...]:
 def shown_tags(policy: MenuPolicy, texts: Sequence[str]) -> list[str]:
     """The tags of a repository that the policy offers: aliases, plain, then by type."""
     tags = [parse_tag(text, policy.aliases) for text in texts]
-    aliases = [tag for tag in tags if tag.type is TagType.ALIAS and _for_here(policy, tag)]
+    aliases = [tag for tag in tags if tag.type is TagType.ALIAS and fits_nodes(policy, tag)]
     best = best_tag(policy, tags)
     shown = {*newest(policy, tags), *([best] if best else [])}
     shown |= {tag for tag in tags if tag.text == policy.recommended}
@@ -63,7 +64,7 @@ def list_images(
 
     Of a tag that the registry does not tell of now, the line of ``earlier`` stays.
     """
-    known = {image.tag: image for image in earlier if image.can_start}
+    known = {name: image for image in earlier if image.can_start for name in _names(image)}
     tags = {text: parse_tag(text, policy.aliases) for text in answers}
     lines = {
         text: _line(repository, tags[text], answer, known.get(text))
@@ -72,8 +73,7 @@ def list_images(
     lines = _with_aliases(policy, tags, lines)
     images = list(lines.values())
     recommended = _recommended(policy, images)
-    names = () if recommended is None else (recommended.tag, *recommended.also)
-    warning = recommendation_warning(policy, names)
+    warning = recommendation_warning(policy, _asked_by(policy, recommended))
     broken = [cannot_start(image) for image in images if not image.can_start]
     if recommended is not None:
         images.remove(recommended)
@@ -95,7 +95,8 @@ def _line(repository: str, tag: Tag, answer: Answer, earlier: Image | None) -> I
             launcher=labels.get(LAUNCHER_LABEL) == "true",
         )
     if earlier is not None and not isinstance(answer, ImageFaultError):
-        return replace(earlier, recommended=False, also=())
+        title = earlier.title if tag.text == earlier.tag else _title(tag)
+        return replace(earlier, tag=tag.text, title=title, recommended=False, also=())
     return Image(tag.text, _title(tag), state="unavailable", reason=str(answer))
 
 
@@ -121,7 +122,7 @@ def _with_aliases(
         if target is None:
             # Its own title tells what it is now, where the image has one.
             title = alias.display_name
-            more = "" if line.title in (title, "") else f" ({line.title})"
+            more = "" if line.title.startswith(title) else f" ({line.title})"
             shown[alias.text] = replace(line, title=f"{title}{more}")
         elif shown.pop(target.text, None) is not None:
             shown[alias.text] = replace(line, title=alias.display_name, also=(target.text,))
@@ -132,15 +133,23 @@ def _with_aliases(
 
 def _recommended(policy: MenuPolicy, images: Sequence[Image]) -> Image | None:
     """As configured, else the alias of that name, the newest weekly or release, or the first."""
-    named: dict[str | None, Image] = {
-        name: image for image in images if image.can_start for name in (image.tag, *image.also)
-    }
+    able = [image for image in images if image.can_start]
     wanted = wanted_name(policy)
-    if wanted in named:
-        return named[wanted]
-    best = best_tag(policy, [parse_tag(name) for name in named if name])
-    return next(iter(named.values()), None) if best is None else named[best.text]
+    for image in able:
+        if wanted in _asked_by(policy, image):
+            return image
+    named = {name: image for image in able for name in _names(image)}
+    best = best_tag(policy, map(parse_tag, named))
+    return next(iter(able), None) if best is None else named[best.text]
 
 
-def _for_here(policy: MenuPolicy, tag: Tag) -> bool:
-    return tag.architecture is None or tag.architecture in policy.architectures
+def _names(image: Image) -> tuple[str, ...]:
+    return (image.tag, *image.also)
+
+
+def _asked_by(policy: MenuPolicy, image: Image | None) -> tuple[str, ...]:
+    """Names by which a policy may recommend an image; ``recommended_c0042`` is ``recommended``."""
+    if image is None:
+        return ()
+    tag = parse_tag(image.tag, policy.aliases)
+    return (*_names(image), *((tag.base,) if tag.type is TagType.ALIAS else ()))

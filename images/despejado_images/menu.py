@@ -152,9 +152,12 @@ def best_tag(policy: MenuPolicy, tags: Iterable[Tag]) -> Tag | None:
 
 
 def _wanted(policy: MenuPolicy, tag: Tag) -> bool:
-    return cycle_of(tag) == policy.cycle and (
-        tag.architecture is None or tag.architecture in policy.architectures
-    )
+    return cycle_of(tag) == policy.cycle and fits_nodes(policy, tag)
+
+
+def fits_nodes(policy: MenuPolicy, tag: Tag) -> bool:
+    """Whether a tag is of no architecture's own, or of one that labs may run on."""
+    return tag.architecture is None or tag.architecture in policy.architectures
 
 
 def cycle_of(tag: Tag) -> int | None:

@@ -55,6 +55,7 @@ class Engine:
         self._store.prepare()
 
     def close(self) -> None:
+        """Let go of the store."""
         self._store.close()
 
     def plan(self, adql: str, *, maxrec: int) -> Plan:
@@ -106,6 +107,7 @@ class Stream:
         return self._iterator
 
     def close(self) -> None:
+        """End the query, if it still runs."""
         self._iterator.close()
 
     def _read(self) -> Generator[pa.RecordBatch, None, None]:

@@ -90,6 +90,7 @@ class Unavailable(ServiceError):
     status = 503
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         return {"Retry-After": "5"}
 
 
@@ -103,6 +104,7 @@ class Unauthorized(ServiceError):
         self._error = error
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         detail = f', error="{self._error}"' if self._error else ""
         return {
             # two challenges in one field (RFC 9110 §11.6.1): tokens first, passwords for clients
@@ -123,6 +125,7 @@ class Forbidden(ServiceError):
         self._scope = scope
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         return {
             "WWW-Authenticate": (
                 f'Bearer realm="despejado", error="insufficient_scope", scope="{self._scope}"'

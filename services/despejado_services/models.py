@@ -122,6 +122,7 @@ class Cancel:
 
     @property
     def cancelled(self) -> bool:
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     @contextmanager
@@ -148,15 +149,20 @@ class ResultStream(Protocol):
     """
 
     @property
-    def columns(self) -> tuple[Column, ...]: ...
+    def columns(self) -> tuple[Column, ...]:
+        """What the columns of each batch are."""
 
     @property
-    def batches(self) -> Iterator[pa.RecordBatch]: ...
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, once. Raises QueryError and its kinds."""
 
     @property
-    def overflow(self) -> bool: ...
+    def overflow(self) -> bool:
+        """Whether there were more rows than allowed; known at the end."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """Rows read so far."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the query, if it still runs."""

@@ -117,7 +117,7 @@ def main() -> None:
     ours: dict[str, float] = {}
     content = b""
     for form in FORMATS:
-        best = float("inf")
+        best, written = float("inf"), b""
         for _ in range(3):
             started = time.perf_counter()
             written = b"".join(form.write(Rows(batch), "SELECT"))

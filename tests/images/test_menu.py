@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -216,7 +218,7 @@ def test_a_laptop_recommends_what_there_is_and_says_so(tmp_path: Path) -> None:
     store = EnvironmentStore(tmp_path, MenuPolicy(recommended="w_2026_30"))
     source = EnvironmentImages(store)
     assert source.choices()[0].tag == "w_2026_30"  # the index was not asked yet: it may be there
-    assert source.warnings == ()
+    assert not source.warnings
     Layout(tmp_path).make()
     write_catalogue(Layout(tmp_path), Catalogue(tags={"r30_0_11": "30.0.11"}))
     assert source.choices()[0].tag == source.resolve("recommended").tag == "r30_0_11"
@@ -288,9 +290,41 @@ async def test_aliases_of_another_cycle_are_not_shown(registry: LocalRegistry) -
     assert [image.title for image in menu.choices()] == [
         "Recommended (Weekly 2026_43, SAL Cycle 0042, Build 003)"
     ]
+    assert menu.choices()[0].recommended
+    assert menu.warnings == ()
+
+
+async def test_an_alias_keeps_its_line_while_its_tags_fail(registry: LocalRegistry) -> None:
+    for tag in ("w_2026_43", "w_2026_42"):
+        registry.put(tag)
+    registry.put("recommended", like="w_2026_43")
+    menu = await menu_of(registry, aliases=("recommended",))
+    before = menu.choices()
+    for failing in (["recommended"], ["w_2026_43"], ["recommended", "w_2026_43"]):
+        whole = dict(registry.answers)
+        registry.answers |= {f"manifests/{tag}": (503, b"") for tag in failing}
+        await menu.refresh()
+        registry.answers = whole
+        assert menu.choices() == before
+        assert menu.resolve("w_2026_43").tag == "recommended"
 
 
 # Policy, memory, one record
+
+
+async def test_a_machine_that_was_just_started_looks_at_once(
+    registry: LocalRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.put("w_2026_43")
+    catalogue = image_catalogue(registry.repository)
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "monotonic", lambda: 20.0)
+        assert catalogue.choices() == ()
+    async with asyncio.timeout(30):
+        while not registry.asked:
+            await asyncio.sleep(0.01)
+    await catalogue.refresh()  # joins the look that has begun
+    assert lines(catalogue) == [("w_2026_43", "ready")]
 
 
 @pytest.mark.parametrize(

@@ -242,10 +242,10 @@ async def test_a_private_repository_is_listed_with_credentials(tmp_path: Path) -
     registry.put("w_2026_43")
     file = tmp_path / "registry"
     problems = []
+    catalogue = image_catalogue(registry.repository, credentials=str(file))
     for content in (None, "rachel:wrong", "rachel:sesame"):
         if content is not None:
             file.write_text(content)
-        catalogue = image_catalogue(registry.repository, credentials=str(file))
         await catalogue.refresh()
         problems.append(catalogue.problem or "")
     assert "cannot be read" in problems[0]

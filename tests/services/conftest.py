@@ -117,10 +117,8 @@ class Service:
         self.process.wait(timeout=30)
 
     def log(self) -> str:
-        found = []
-        while not self.lines.empty():
-            found.append(self.lines.get())
-        return "".join(line for line in found if line)
+        """What it wrote since it was ready; of a service that has ended."""
+        return "".join(iter(lambda: self.lines.get(timeout=30), None))
 
 
 def run_service(
