@@ -75,18 +75,6 @@ def gated(pod: Manifest) -> bool:
     return any(gate.get("name") == HOME_GATE for gate in gates)
 
 
-def gate_patch(pod: Manifest) -> list[Manifest]:
-    """The JSON patch that opens the home gate and leaves other gates closed."""
-    gates = pod["spec"].get("schedulingGates") or []
-    index = next(i for i, gate in enumerate(gates) if gate.get("name") == HOME_GATE)
-    path = f"/spec/schedulingGates/{index}"
-    # The test makes a patch fail whose list has changed meanwhile.
-    return [
-        {"op": "test", "path": f"{path}/name", "value": HOME_GATE},
-        {"op": "remove", "path": path},
-    ]
-
-
 def home_report(pod: Manifest) -> HomeReport | None:
     """What the home job's pod found, None while it runs.
 
