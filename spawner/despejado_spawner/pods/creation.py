@@ -12,12 +12,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from despejado_spawner.errors import HomeError
+from despejado_spawner.errors import HomeError, LabFailed
 from despejado_spawner.homes import HomeReport
 from despejado_spawner.pods.models import Manifest
 from despejado_spawner.pods.names import HOME_GATE
 from despejado_spawner.pods.plan.home_job import read_home_verdict
-from despejado_spawner.reasons import failed
 
 
 class Objects(Protocol):
@@ -51,7 +50,7 @@ async def create_lab(
         await end_earlier()
         created = await api.create_pod(pod)
         if created is None:
-            raise failed("api", "An earlier lab of this name could not be removed.")
+            raise LabFailed("api", "An earlier lab of this name could not be removed.")
     await api.adopt(dependents, created)
     return created
 
@@ -93,13 +92,12 @@ def home_report(pod: Manifest) -> HomeReport | None:
             return read_home_verdict(message)
         raise HomeError(
             f"The job that prepares home folders ended with exit code {ended.get('exitCode')} "
-            f"({ended.get('reason', 'no reason given')}) and said nothing. Tell the administrator."
+            f"({ended.get('reason', 'no reason given')}) and said nothing."
         )
     if status.get("phase") == "Failed":
         raise HomeError(
             "The job that prepares home folders failed: "
-            f"{status.get('message') or status.get('reason') or 'no reason given'}. "
-            "Tell the administrator."
+            f"{status.get('message') or status.get('reason') or 'no reason given'}."
         )
     return None
 

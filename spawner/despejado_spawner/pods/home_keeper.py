@@ -50,6 +50,6 @@ class HomeKeeper:
         finally:
             await self._api.delete_job(namespace, name)
         raise HomeError(
-            "The job that prepares home folders did not end in time. Try again; if it happens "
-            "again, tell the administrator."
+            "The job that prepares home folders did not end in time.",
+            "Try again; if it happens again, tell the administrator.",
         )

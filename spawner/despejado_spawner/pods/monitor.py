@@ -28,7 +28,6 @@ from despejado_spawner.pods.names import START_LABEL, object_name
 from despejado_spawner.pods.options import LabOptions
 from despejado_spawner.pods.start import now
 from despejado_spawner.progress import Phase, SpawnProgress
-from despejado_spawner.reasons import failed
 
 _STATE = "despejado"
 _PROCESS_BEGAN = datetime.now(UTC)
@@ -181,7 +180,7 @@ class LabLife(LabOptions):
         pod = self.current_pod()
         if pod is None:
             if self._started and not self._stopping:
-                self.note_end(failed("deleted", "Your lab was deleted in the cluster."))
+                self.note_end(LabFailed("deleted", "Your lab was deleted in the cluster."))
             return 1
         ended = self._ended(pod)
         if ended is None:
@@ -283,7 +282,7 @@ class LabLife(LabOptions):
             api = self.lab_api(Deadline.after(self.k8s_api_request_retry_timeout))
             await api.delete_pod(self.pod_name, 0)
             if not await watch.until_gone(self.stop_timeout):
-                raise failed(
+                raise LabFailed(
                     "api", f"The lab's pod {self.namespace}/{self.pod_name} cannot be deleted."
                 )
 
@@ -300,8 +299,8 @@ class LabLife(LabOptions):
         bigger = self.bigger_size() if error.reason == "out_of_memory" else None
         self._last_end = {
             "reason": error.reason,
-            "message": getattr(error, "message", str(error)),
-            "advice": getattr(error, "advice", ""),
+            "message": error.message,
+            "advice": error.advice,
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "bigger_size": bigger,
         }

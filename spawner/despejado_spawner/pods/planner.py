@@ -10,6 +10,7 @@ from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client.models import V1Pod
 from kubespawner.objects import make_owner_reference
 
+from despejado_spawner.errors import LabFailed
 from despejado_spawner.identity import check_identity
 from despejado_spawner.models import Identity
 from despejado_spawner.options.images import offered
@@ -40,7 +41,6 @@ from despejado_spawner.pods.plan.home_job import home_job, known_request
 from despejado_spawner.pods.plan.network import lab_network_policy, parse_network
 from despejado_spawner.pods.plan.security import restrict
 from despejado_spawner.pods.planning import SiteFacts, StartFacts, plan_pod
-from despejado_spawner.reasons import failed
 from despejado_spawner.site.homes import HomeSettings, parse_homes, parse_mount
 from despejado_spawner.slugs import folder_name
 from despejado_spawner.units import parse_memory
@@ -207,7 +207,7 @@ class LabPlanning(LabOptions):
             return planned.home_job
         homes = self.home_settings()
         if homes is None or homes.provisioner is None:
-            raise failed(
+            raise LabFailed(
                 "home",
                 "The lab waits for its home folder, and this hub has no provisioner any more.",
             )

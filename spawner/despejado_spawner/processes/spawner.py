@@ -30,7 +30,7 @@ from traitlets import (
     validate,
 )
 
-from despejado_spawner.errors import LabDied, SpawnerError
+from despejado_spawner.errors import LabFailed, SpawnerError
 from despejado_spawner.failures import spawn_failure
 from despejado_spawner.history import StartHistory
 from despejado_spawner.homes import ensure_home
@@ -423,14 +423,9 @@ class LocalLabSpawner(TypedOptions, Spawner):
         history.add(time.monotonic() - began)
         progress.tell(Phase.READY, "JupyterLab is ready.")
 
-    def _late(self) -> LabDied:
-        lines = log_tail(self.log_file)
-        return LabDied(
-            f"The lab's server was not ready within {self.server_timeout:g} s and was ended. "
-            "Try again; if it happens again, tell the administrator. The last lines of its "
-            "log:\n" + "\n".join(lines),
-            lines,
-        )
+    def _late(self) -> LabFailed:
+        message = f"The lab's server was not ready within {self.server_timeout:g} s and was ended."
+        return LabFailed("timeout", message, details=log_tail(self.log_file))
 
     async def _end_leftover(self) -> None:
         """A lab of this name that runs although the hub does not know it would fight with ours."""
