@@ -7,7 +7,7 @@ from typing import Any
 
 from despejado_images.environments import EnvironmentStore
 from despejado_spawner.options.form import image_note
-from despejado_spawner.site.sizes import image_choice
+from despejado_spawner.processes.menu import image_choice
 
 from despejado_hub.config import Platform, derive
 

@@ -12,9 +12,9 @@ from despejado_hub.config import (
     PlatformError,
     Problem,
     load_platform,
-    quantity,
     shipped_platforms,
 )
+from despejado_spawner.site import quantity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -26,6 +26,8 @@ from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
 from despejado_spawner.pods import inquiry
 from despejado_spawner.pods.spawner import LabSpawner
+from despejado_spawner.site.network import HubPeer
+from despejado_spawner.site.storage import Mount
 from jupyterhub import orm
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
@@ -88,7 +90,7 @@ def test_sample_repository_is_where_labs_see_it(state: Path) -> None:
     found = derive.discovery_document(of, runtime_of(state, of))
     assert found["datasets"]["sample"]["butler_config"] == "/data/despejado/butler/sample"
     mounts = pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
-    assert {"claim": "data", "path": "/data/despejado", "sub_path": "", "read_only": True} in mounts
+    assert Mount(claim="data", path="/data/despejado", read_only=True) in mounts
 
 
 def test_users_own_claims_outlive_named_servers(state: Path) -> None:
@@ -96,7 +98,7 @@ def test_users_own_claims_outlive_named_servers(state: Path) -> None:
     data["labs"]["kubernetes"]["homes"] = {"storage_class": "fast", "capacity": "20Gi"}
     of = Platform.model_validate(data)
     traits = pods.lab_traits(of, runtime_of(state, of))
-    assert traits["homes"]["own_claim"] is True
+    assert traits["homes"].own_claim is True
     assert (traits["storage_class"], traits["storage_capacity"]) == ("fast", str(20 * 2**30))
     assert "{user_server}" not in traits["pvc_name_template"]
 
@@ -194,7 +196,7 @@ def test_a_hub_of_the_file_s_own_choice_is_reached_at_the_port_it_has(state: Pat
     data["labs"]["kubernetes"]["network"] = {"hub": {"pods": {"app": "hub"}}}
     of = Platform.model_validate(data)
     network = pods.lab_traits(of, runtime_of(state, of))["network"]
-    assert network["hub"] == [{"port": 8081, "pods": {"app": "hub"}}]
+    assert network.hub == (HubPeer(pods={"app": "hub"}, port=8081),)
 
 
 def test_explain_tells_how_the_last_lab_ended(tmp_path: Path) -> None:
@@ -241,7 +243,17 @@ MINIMAL: dict[str, Any] = {
             "without ..",
         ),
         ({"platform_host": "hub.example.org"}, "labs.kubernetes.network", "where hub and proxy"),
-        ({"network": {"hubb": {}}}, "labs.kubernetes.network", "'hubb' is unknown"),
+        ({"network": {"hubb": {}}}, "labs.kubernetes.network.hubb", "did you mean hub?"),
+        (
+            {"network": {"hub": {"cidr": "hub.example.org"}}},
+            "labs.kubernetes.network.hub.cidr",
+            "no host names",
+        ),
+        (
+            {"network": {"allow": [{"cidr": "192.0.2.1", "ports": [0]}]}},
+            "labs.kubernetes.network.allow[0].ports[0]",
+            "1 to 65535",
+        ),
         ({"node_selector": {"a": "b c"}}, "labs.kubernetes.node_selector.a", "label"),
         (
             {"tolerations": [{"operator": "Is"}]},

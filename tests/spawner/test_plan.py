@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from despejado_spawner.models import Size
-from despejado_spawner.site.sizes import parse_sizes
 from despejado_spawner.slugs import folder_name
 from despejado_spawner.units import format_memory, parse_cpu, parse_memory
 from despejado_spawner.variables import thread_count
@@ -53,23 +52,6 @@ def test_written_memory_reads_back(amount: int) -> None:
 
 def test_a_size_is_labelled_with_its_limits() -> None:
     assert Size("small", 1.0, 3 * 2**30).label == "Small (1.0 CPU, 3Gi RAM)"
-
-
-@pytest.mark.parametrize(
-    ("sizes", "words"),
-    [
-        ({}, "At least one size"),
-        ({"small": {"cpu": 1}}, "'small'.*'memory' is missing"),
-        ({"small": {"cpu": 1, "memory": "3Gi", "gpu": 1}}, "'gpu' is unknown"),
-        ({"small": {"cpu": "much", "memory": "3Gi"}}, "'small', cpu"),
-        ({"Small": {"cpu": 1, "memory": "3Gi"}}, "lower case"),
-        ({"s": {"cpu": 1, "memory": "3Gi", "memory_guarantee": "4Gi"}}, "memory_guarantee"),
-        ({"s": {"cpu": 0, "memory": "3Gi"}}, "more than nothing"),
-    ],
-)
-def test_wrong_sizes_name_size_and_key(sizes: dict[str, dict[str, object]], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        parse_sizes(sizes)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from despejado_spawner.identity import check_identity
 from despejado_spawner.models import LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
 from despejado_spawner.pods.plan.render import write_yaml
+from despejado_spawner.processes.menu import image_choice
 from despejado_spawner.processes.own_identity import enforceable
 from despejado_spawner.processes.process import build_process
-from despejado_spawner.site.sizes import image_choice
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform, derive

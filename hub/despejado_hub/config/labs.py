@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, WithJsonSchema
+from despejado_spawner.site.sizes import Limits
+from despejado_spawner.site.values import Cpu, Memory, Model, choice, words
+from pydantic import Field
 
 from .kubernetes import KubernetesLabs
-from .types import SIZE_NAMES, Cpu, ImageTag, Memory, Model, choice
+from .types import SIZE_NAMES, ImageTag
 
 SizeName = Annotated[
     str,
     choice(SIZE_NAMES),
-    WithJsonSchema({"type": "string", "enum": list(SIZE_NAMES)}),
+    words(*SIZE_NAMES),
 ]
 
 
@@ -27,11 +29,9 @@ class SizeRequests(Model):
     )
 
 
-class LabSize(Model):
+class LabSize(Limits):
     """One size on the menu: the limits of a lab."""
 
-    cpu: Cpu = Field(title="CPU", description="CPU cores that the lab may use: 1, 0.5, 500m.")
-    memory: Memory = Field(title="Memory", description="Memory that the lab may use: 3Gi.")
     requests: SizeRequests = Field(
         default_factory=SizeRequests,
         title="Requests",
@@ -83,7 +83,7 @@ class Labs(Model):
     spawner: Annotated[
         str,
         choice(("local", "kubernetes")),
-        WithJsonSchema({"type": "string", "enum": ["local", "kubernetes"]}),
+        words("local", "kubernetes"),
     ] = Field(
         default="local",
         title="Spawner",

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from despejado_spawner.site.homes import LAYOUTS, Layout
+from despejado_spawner.site.values import Duration, Model, choice, refuse, words
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from .labs import Labs
-from .relations import RelationError, relation_problems
+from .relations import refuse_related, relation_problems
 from .types import (
     DatasetName,
-    Duration,
     FilePath,
     GroupName,
     Host,
-    Model,
     PosixId,
     Prefix,
     Repository,
@@ -26,8 +26,6 @@ from .types import (
     SecretReference,
     Url,
     UrlOrBuiltIn,
-    choice,
-    refuse,
 )
 
 UserName = Annotated[str, Field(min_length=1, max_length=255)]
@@ -292,11 +290,7 @@ class Firefly(Model):
 class Homes(Model):
     """Home folders of users."""
 
-    layout: Annotated[
-        str,
-        choice(("username", "initial/username")),
-        WithJsonSchema({"type": "string", "enum": ["username", "initial/username"]}),
-    ] = Field(
+    layout: Annotated[Layout, choice(LAYOUTS), words(*LAYOUTS)] = Field(
         default="username",
         title="Layout",
         description="username: the home of rachel is homes/rachel. initial/username: it is "
@@ -368,7 +362,7 @@ class Platform(Model):
     def _related(self) -> Platform:
         problems = relation_problems(self.model_dump(exclude_unset=True))
         if problems:
-            raise RelationError(problems)
+            raise refuse_related(problems)
         return self
 
     @property

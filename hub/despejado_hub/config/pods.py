@@ -6,10 +6,15 @@ import dataclasses
 import os
 from typing import Any
 
+from despejado_spawner.site.homes import HomeClaims, Homes, Layout
+from despejado_spawner.site.model import PodSettings, trait_of
+from despejado_spawner.site.network import Destination, HubPeer, Network, Peer
+from despejado_spawner.site.storage import Mount
+
 from despejado_hub.runtime import Runtime
 
 from . import derive
-from .kubernetes import KubernetesLabs, Mount, PodHomes
+from .kubernetes import KubernetesLabs, PodHomes
 from .model import Platform
 from .relations import address_block
 
@@ -42,46 +47,38 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         "sizes": derive.spawner_sizes(platform),
         "default_size": platform.labs.default_size,
         "discovery": derive.discovery_document(platform, runtime),
-        "lab_mounts": [mount.model_dump() for mount in _mounts(labs)],
-        "network": network_of(labs, runtime),
         "node_selector": labs.node_selector,
         "tolerations": [each.model_dump(exclude_none=True) for each in labs.tolerations],
-        "pod_security": labs.pod_security,
-        "autoscaler": labs.autoscaler,
         "refresh_secrets_interval": float(RENEWAL),
     }
+    settings = {name: getattr(labs, name) for name in PodSettings.model_fields}
+    settings |= {"mounts": _mounts(labs), "network": network_of(labs, runtime)}
+    traits |= {trait_of(name): value for name, value in settings.items()}
     if labs.homes is not None:
         traits |= _homes(labs.homes, platform.storage.homes.layout)
-    if labs.ephemeral_storage is not None:
-        traits["ephemeral_storage"] = str(labs.ephemeral_storage)
-    temporary = labs.temporary
-    if temporary.size is not None or temporary.in_memory:
-        size = {} if temporary.size is None else {"size": str(temporary.size)}
-        traits["temporary"] = {**size, "in_memory": temporary.in_memory}
     return traits
 
 
-def network_of(labs: KubernetesLabs, runtime: Runtime) -> dict[str, Any]:
-    """The trait ``network``: what the file says, with the platform's own hub, proxy and services.
+def network_of(labs: KubernetesLabs, runtime: Runtime) -> Network | None:
+    """The site's network: what the file says, with the platform's own hub, proxy and services.
 
     Where ``platform_host`` is a name, the file itself must say where hub and proxy are.
     """
-    if labs.network is None:
-        return {}
-    network = dict(labs.network)
+    network = labs.network
+    if network is None:
+        return None
+    hub, proxy, allow = network.hub, network.proxy, network.allow
     here = address_block(labs.platform_host)
     if here is not None:
-        network.setdefault("hub", {"cidr": here})
-        network.setdefault("proxy", {"cidr": here})
-        services = {"cidr": here, "ports": [runtime.port]}
-        network["allow"] = [*_entries(network.get("allow")), services]
-    network["hub"] = [{"port": runtime.hub_port, **hub} for hub in _entries(network.get("hub"))]
-    return network
-
-
-def _entries(value: Any) -> list[dict[str, Any]]:
-    """The entries of a key that takes one or a list of them."""
-    return [value] if isinstance(value, dict) else list(value or ())
+        said = network.model_fields_set
+        hub = hub if "hub" in said else (HubPeer(cidr=here),)
+        proxy = proxy if "proxy" in said else (Peer(cidr=here),)
+        allow = (*allow, Destination(cidr=here, ports=(runtime.port,)))
+    at_its_port = [
+        each if each.port is not None else each.model_copy(update={"port": runtime.hub_port})
+        for each in hub
+    ]
+    return network.model_copy(update={"hub": tuple(at_its_port), "proxy": proxy, "allow": allow})
 
 
 def lab_environment(platform: Platform) -> dict[str, str]:
@@ -90,31 +87,23 @@ def lab_environment(platform: Platform) -> dict[str, str]:
     return {} if scratch is None else {"DESPEJADO_SCRATCH": scratch.path}
 
 
-def _homes(homes: PodHomes, layout: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"layout": layout, "path": homes.path}
-    if homes.claim is None:
-        traits: dict[str, Any] = {
-            "homes": {**found, "own_claim": True},
-            "storage_capacity": str(homes.capacity),
-            # Labs of one user share the user's home.
-            "pvc_name_template": "home-{username}",
-        }
+def _homes(homes: PodHomes, layout: Layout) -> dict[str, Any]:
+    alike = {name: getattr(homes, name) for name in HomeClaims.model_fields}
+    own = homes.claim is None
+    traits: dict[str, Any] = {"homes": Homes(**alike, own_claim=own, layout=layout)}
+    if own:
+        traits["storage_capacity"] = str(homes.capacity)
+        # Labs of one user share the user's home.
+        traits["pvc_name_template"] = "home-{username}"
         if homes.storage_class is not None:
             traits["storage_class"] = homes.storage_class
-        return traits
-    found["claim"] = homes.claim
-    if homes.provisioner is not None:
-        found["provisioner"] = homes.provisioner.model_dump()
-    return {"homes": found}
+    return traits
 
 
-def _mounts(labs: KubernetesLabs) -> list[Mount]:
-    found = list(labs.mounts)
+def _mounts(labs: KubernetesLabs) -> tuple[Mount, ...]:
+    found = [*labs.mounts]
     if labs.scratch is not None:
         found.append(labs.scratch)
     if labs.data is not None:
-        data = labs.data
-        found.append(
-            Mount(claim=data.claim, path=data.path, sub_path=data.sub_path, read_only=True)
-        )
-    return found
+        found.append(Mount(**dict(labs.data), read_only=True))
+    return tuple(found)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .quantity import parse_cpu, parse_memory
+from despejado_spawner.site.quantity import parse_cpu, parse_memory
+from pydantic_core import PydanticCustomError
+
 from .types import BUILT_IN
 
 
@@ -26,11 +28,13 @@ class Relation:
     advice: str | None = None
 
 
-class RelationError(ValueError):
-    """Raised inside the model; the loader finds the same relations itself, with their places."""
+RELATED = "related_values"
 
-    def __init__(self, relations: Sequence[Relation]) -> None:
-        super().__init__("; ".join(f"{'.'.join(r.path)}: {r.message}" for r in relations))
+
+def refuse_related(relations: Sequence[Relation]) -> PydanticCustomError:
+    """Raised inside the model; the loader finds the same relations itself, with their places."""
+    what = "; ".join(f"{'.'.join(each.path)}: {each.message}" for each in relations)
+    return PydanticCustomError(RELATED, "{what}", {"what": what})
 
 
 def relation_problems(data: Mapping[str, Any]) -> list[Relation]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
+from despejado_spawner.site.quantity import format_duration
 from despejado_spawner.units import format_memory
 
 from .model import Platform
-from .quantity import format_duration
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -82,10 +82,13 @@ Row = tuple[str, str, str, str]
 
 
 def _rows(root: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iterator[Row]:
-    for name, field in schema.get("properties", {}).items():
+    needed = schema.get("required", ())
+    # What must be said comes first.
+    fields = sorted(schema.get("properties", {}).items(), key=lambda item: item[0] not in needed)
+    for name, field in fields:
         key = f"{path}{name}"
         inner, optional = _resolve(root, field)
-        required = name in schema.get("required", ())
+        required = name in needed
         default = "required" if required else _default(key, field)
         entries = inner.get("additionalProperties")
         if isinstance(entries, dict):
@@ -98,8 +101,22 @@ def _rows(root: Mapping[str, Any], schema: Mapping[str, Any], path: str) -> Iter
             yield from _rows(root, inner, f"{key}.")
         else:
             yield key, _kind(inner, optional), default, field["description"]
-            entry, _ = _resolve(root, inner.get("items", {}))
-            yield from _rows(root, entry, f"{key}[].")
+            entry, of_list = _section_in(root, inner)
+            yield from _rows(root, entry, f"{key}[]." if of_list else f"{key}.")
+
+
+def _section_in(
+    root: Mapping[str, Any], field: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], bool]:
+    """The section that the field may hold, by itself or as an entry of a list."""
+    branches = (field, *field.get("anyOf", ()))
+    for branch in branches:
+        if "items" in branch:
+            return _resolve(root, branch["items"])[0], True
+    for branch in branches:
+        if "$ref" in branch:
+            return _resolve(root, branch)[0], False
+    return {}, False
 
 
 def _resolve(root: Mapping[str, Any], field: Mapping[str, Any]) -> tuple[Mapping[str, Any], bool]:
@@ -150,7 +167,10 @@ def _words(schema: Mapping[str, Any]) -> str:
     if schema.get("examples"):
         return "such as " + ", ".join(f"`{example}`" for example in schema["examples"])
     if "anyOf" in schema:
-        return " or ".join(_words(branch) for branch in schema["anyOf"])
+        branches = [branch for branch in schema["anyOf"] if branch.get("type") != "null"]
+        return " or ".join(_words(branch) for branch in branches)
+    if "$ref" in schema:
+        return "a section"
     if schema.get("type") == "boolean":
         return "`true`, `false`"
     if schema.get("type") == "object":

@@ -1,22 +1,17 @@
-"""The kinds of value a platform file holds, each with what is allowed said in words.
-
-A validator raises ``PydanticCustomError`` whose context has ``allowed``; the loader shows it
-beside the value and its place.
-"""
+"""The kinds of value of a platform file, beside those of ``despejado_spawner.site.values``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel as PydanticModel
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from despejado_spawner.site.values import Model, matching, refuse
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from . import posix_ids, quantity
+from . import posix_ids
 from .source import SourceText
 
 BUILT_IN = "built-in"
@@ -39,72 +34,11 @@ SIZE_NAMES = (
 BY_REFERENCE = "a reference: {secret: {file: PATH}} or {secret: {env: NAME}}"
 
 
-class Model(PydanticModel):
-    """Base of every section: unknown keys are refused, values are not converted silently."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-def refuse(what: str, allowed: str, choices: tuple[str, ...] = ()) -> PydanticCustomError:
-    """The error of a value that is not allowed here; ``choices`` are words to guess from."""
-    context = {"what": what, "allowed": allowed, "choices": choices}
-    return PydanticCustomError("platform_value", "{what}", context)
-
-
-def choice(now: tuple[str, ...], later: tuple[str, ...] = ()) -> Any:
-    """Validator of a word that may be one of ``now``; words of ``later`` get an honest answer."""
-    allowed = ", ".join(now)
-
-    def validate(value: object) -> object:
-        if isinstance(value, str) and value in later:
-            raise refuse("is planned, and this version cannot do it yet", allowed)
-        if value not in now:
-            raise refuse("is not one of the choices", allowed, now)
-        return str(value)
-
-    return BeforeValidator(validate)
-
-
 def refuse_clear_secret() -> PydanticCustomError:
     """The error of a secret that stands in the file itself."""
     return PydanticCustomError(
         "plain_secret", "a secret stands here in clear", {"allowed": BY_REFERENCE}
     )
-
-
-def _from_parser(parse: Callable[[object], Any], what: str, allowed: str) -> BeforeValidator:
-    def validate(value: object) -> Any:
-        try:
-            return parse(value)
-        except ValueError:
-            raise refuse(what, allowed) from None
-
-    return BeforeValidator(validate)
-
-
-def _one_of(pattern: str, example: Any, numeric: str | None) -> WithJsonSchema:
-    text: dict[str, Any] = {"type": "string", "pattern": pattern}
-    if numeric is None:
-        return WithJsonSchema({**text, "examples": [example]})
-    number = {"type": numeric, "minimum": 0}
-    return WithJsonSchema({"anyOf": [number, text], "examples": [example]})
-
-
-Cpu = Annotated[
-    float,
-    _from_parser(quantity.parse_cpu, "is not a number of CPU cores", quantity.CPU_ALLOWED),
-    _one_of(quantity.CPU_PATTERN, "500m", "number"),
-]
-Memory = Annotated[
-    int,
-    _from_parser(quantity.parse_memory, "is not an amount of memory", quantity.MEMORY_ALLOWED),
-    _one_of(quantity.MEMORY_PATTERN, "3Gi", "integer"),
-]
-Duration = Annotated[
-    int,
-    _from_parser(quantity.parse_duration, "is not a time", quantity.DURATION_ALLOWED),
-    _one_of(quantity.DURATION_PATTERN, "10m", "integer"),
-]
 
 
 def _posix_id(value: object) -> object:
@@ -212,18 +146,6 @@ Repository = Annotated[
     BeforeValidator(_repository),
     WithJsonSchema({"type": "string", "minLength": 1, "examples": [BUILT_IN]}),
 ]
-
-
-def matching(pattern: str, what: str, allowed: str) -> BeforeValidator:
-    """Validator of text that ``pattern`` matches as a whole."""
-    compiled = re.compile(pattern, re.ASCII)
-
-    def validate(value: object) -> object:
-        if isinstance(value, str) and not compiled.fullmatch(value):
-            raise refuse(what, allowed)
-        return str(value) if isinstance(value, str) else value
-
-    return BeforeValidator(validate)
 
 
 HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"

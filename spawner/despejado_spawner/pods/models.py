@@ -14,6 +14,7 @@ from typing import Any
 
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.models import NOTHING, LabPlan
+from despejado_spawner.site.homes import Provisioner
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the API's JSON has it."""
@@ -40,22 +41,6 @@ class ClaimMount:
 
 
 @dataclass(frozen=True)
-class HomeProvisioner:
-    """The small job that makes a home: it sees the homes' volume, and no lab does.
-
-    Pod Security *restricted* has no room for a container that may change owners, so it runs in
-    ``namespace``, where ``claim`` names the same storage that the labs' claim does. ``image`` has
-    ``python3``; ``pull_secrets`` name Secrets of that namespace.
-    """
-
-    namespace: str
-    claim: str
-    image: str
-    timeout: float = 60.0
-    pull_secrets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Home:
     """Where the user's files are: ``mount`` holds the home, whose path is ``LabPlan.home``.
 
@@ -66,7 +51,7 @@ class Home:
 
     mount: ClaimMount
     own_claim: bool = False
-    provisioner: HomeProvisioner | None = None
+    provisioner: Provisioner | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from despejado_spawner.options.images import menu_images
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.pods.kubespawner.profiles import TypedProfiles
 from despejado_spawner.pods.traits import LabTraits
-from despejado_spawner.site.sizes import parse_sizes
 from despejado_spawner.units import parse_memory
 
 _ONLY_SIZE = "small"
@@ -52,7 +51,7 @@ class LabOptions(TypedOptions, TypedProfiles, LabTraits):
     def lab_sizes(self) -> tuple[Size, ...]:
         """The configured sizes, or the one that KubeSpawner's limits describe."""
         if self.sizes:
-            return parse_sizes(self.sizes)
+            return self.site.lab_sizes
         memory = self.mem_limit or _DEFAULT_MEMORY
         return (
             Size(

@@ -28,7 +28,6 @@ from despejado_spawner.pods.kubespawner.adopted import (
 from despejado_spawner.pods.kubespawner.lean import quicken
 from despejado_spawner.pods.kubespawner.manifests import as_manifest, as_pod
 from despejado_spawner.pods.models import (
-    ClaimMount,
     LabObjects,
     Manifest,
     NetworkRules,
@@ -38,12 +37,12 @@ from despejado_spawner.pods.names import MANAGED_BY, START_LABEL, lab_labels
 from despejado_spawner.pods.options import LabOptions
 from despejado_spawner.pods.plan.build import build_lab, plan_warnings
 from despejado_spawner.pods.plan.home_job import home_job, known_request
-from despejado_spawner.pods.plan.network import lab_network_policy, parse_network
+from despejado_spawner.pods.plan.network import lab_network_policy, lab_network_rules
 from despejado_spawner.pods.plan.security import restrict
-from despejado_spawner.pods.planning import SiteFacts, StartFacts, plan_pod
-from despejado_spawner.site.homes import HomeSettings, parse_homes, parse_mount
+from despejado_spawner.pods.planning import StartFacts, plan_pod
+from despejado_spawner.site.homes import Homes
+from despejado_spawner.site.model import Site
 from despejado_spawner.slugs import folder_name
-from despejado_spawner.units import parse_memory
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ class LabPlanning(LabOptions):
         base: V1Pod = await super().get_pod_manifest()
         if not self.has_menu:
             return base
-        plan = plan_pod(await self._start_facts(as_manifest(base)), self._site_facts())
+        plan = plan_pod(await self._start_facts(as_manifest(base)), self._site_of_user())
         self.plan_warnings = plan_warnings(plan)
         for warning in self.plan_warnings:
             self.log.warning("Lab of %s: %s", self._log_name, warning)
@@ -139,9 +138,9 @@ class LabPlanning(LabOptions):
             return identity
         return check_identity(identity, lowest=self.lowest_uid)
 
-    def home_settings(self) -> HomeSettings | None:
+    def home_settings(self) -> Homes | None:
         """The site's `homes`; None without any."""
-        return parse_homes(self.homes) if self.homes else None
+        return self.site.homes
 
     async def ensure_own_claim(self) -> None:
         """Make the user's own claim where each user has one; it outlives the lab."""
@@ -225,7 +224,8 @@ class LabPlanning(LabOptions):
 
     def network_rules(self) -> NetworkRules | None:
         """The site's `network`, as rules of a policy."""
-        return parse_network(self.network, self.port) if self.network else None
+        network = self.site.network
+        return None if network is None else lab_network_rules(network, self.port)
 
     # Facts
 
@@ -263,26 +263,11 @@ class LabPlanning(LabOptions):
             bigger_sizes=bigger_sizes(menu.sizes, menu.size(options.size)),
         )
 
-    def _site_facts(self) -> SiteFacts:
-        temporary = self.temporary
-        size = temporary.get("size")
-        return SiteFacts(
-            discovery=self.discovery,
-            base_passwd=self.base_passwd,
-            base_group=self.base_group,
-            homes=self.home_settings(),
-            mounts=self._mounts(),
-            network=self.network_rules(),
-            restricted=self.pod_security == "restricted",
-            temporary_size=parse_memory(size) if size else None,
-            temporary_in_memory=bool(temporary.get("in_memory")),
-            ephemeral_storage=parse_memory(self.ephemeral_storage)
-            if self.ephemeral_storage
-            else None,
-        )
-
-    def _mounts(self) -> tuple[ClaimMount, ...]:
-        return tuple(parse_mount(self._expand_all(mount)) for mount in self.lab_mounts)
+    def _site_of_user(self) -> Site:
+        """The site, with the templates in its mounts filled in."""
+        site = self.site
+        mounts = [mount.model_copy(update=self._expand_all(dict(mount))) for mount in site.mounts]
+        return site.model_copy(update={"mounts": tuple(mounts)})
 
     # A site without a menu
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from despejado_images.configured import OfferedImage
 
@@ -15,10 +14,11 @@ from despejado_spawner.pods.models import (
     ClaimMount,
     Home,
     Manifest,
-    NetworkRules,
     PodPlan,
 )
-from despejado_spawner.site.homes import HomeSettings
+from despejado_spawner.pods.plan.network import lab_network_rules
+from despejado_spawner.site.homes import Homes
+from despejado_spawner.site.model import Site
 
 RUNTIME = Path("/etc/despejado")
 SERVER_PREFIX = Path("/opt/despejado/ui")
@@ -60,24 +60,8 @@ class StartFacts:
     bigger_sizes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class SiteFacts:
-    """What the site's configuration says, the same for all labs."""
-
-    discovery: Mapping[str, Any]
-    base_passwd: str
-    base_group: str
-    homes: HomeSettings | None
-    mounts: tuple[ClaimMount, ...]
-    network: NetworkRules | None
-    restricted: bool
-    temporary_size: int | None
-    temporary_in_memory: bool
-    ephemeral_storage: int | None
-
-
-def plan_pod(start: StartFacts, site: SiteFacts) -> PodPlan:
-    """The plan of a lab from an image menu."""
+def plan_pod(start: StartFacts, site: Site) -> PodPlan:
+    """The plan of a lab from an image menu; the mounts of ``site`` are those of this user."""
     home, path = _home(start, site.homes)
     lab = LabPlan(
         identity=start.identity,
@@ -112,20 +96,20 @@ def plan_pod(start: StartFacts, site: SiteFacts) -> PodPlan:
         image_reference=start.image.reference,
         launcher=start.image.launcher,
         home=home,
-        mounts=site.mounts,
-        network=site.network,
+        mounts=tuple(ClaimMount(**dict(mount)) for mount in site.mounts),
+        network=None if site.network is None else lab_network_rules(site.network, start.port),
         restricted=site.restricted,
-        temporary_size=site.temporary_size,
-        temporary_in_memory=site.temporary_in_memory,
+        temporary_size=site.temporary.size,
+        temporary_in_memory=site.temporary.in_memory,
         ephemeral_storage=site.ephemeral_storage,
     )
 
 
-def _home(start: StartFacts, homes: HomeSettings | None) -> tuple[Home | None, Path]:
+def _home(start: StartFacts, homes: Homes | None) -> tuple[Home | None, Path]:
     if homes is None:
         return None, NO_HOME
     path = Path(homes.path) / homes.folder(start.folder)
-    if homes.own_claim:
+    if homes.claim is None:
         return Home(ClaimMount(start.claim, str(path)), own_claim=True), path
     mount = ClaimMount(homes.claim, str(path), homes.folder(start.folder))
     return Home(mount, provisioner=None if start.home_known else homes.provisioner), path

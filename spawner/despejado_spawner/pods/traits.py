@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from traitlets import (
     Float,
     Instance,
     Integer,
-    List,
     TraitError,
     Unicode,
     default,
@@ -25,10 +23,13 @@ from traitlets import (
 
 from despejado_spawner.history import StartHistory
 from despejado_spawner.identity import FIRST_USER_ID
-from despejado_spawner.pods.plan.network import parse_network_config
-from despejado_spawner.site.homes import SettingsError, parse_homes, parse_mount
-from despejado_spawner.site.sizes import parse_sizes
-from despejado_spawner.units import parse_memory
+from despejado_spawner.site.homes import Homes
+from despejado_spawner.site.model import POD_SECURITY, Site, trait_of
+from despejado_spawner.site.network import Network
+from despejado_spawner.site.sizes import Sizes
+from despejado_spawner.site.storage import Mount, Temporary
+from despejado_spawner.site.trait import ModelTrait, is_empty
+from despejado_spawner.site.values import Memory
 
 
 class LabTraits(KubeSpawner):
@@ -87,7 +88,9 @@ class LabTraits(KubeSpawner):
         help="The images on offer; made from `images` or `image_repository`. Not configurable.",
     )
 
-    sizes = Dict(
+    sizes = ModelTrait(
+        Sizes,
+        {},
         config=True,
         help="""
         Lab sizes in menu order: name to ``cpu`` (cores), ``memory`` (bytes or like ``3Gi``) and
@@ -125,7 +128,9 @@ class LabTraits(KubeSpawner):
         help="Text of the group file that a lab's own lines are added to.",
     )
 
-    homes = Dict(
+    homes = ModelTrait(
+        Homes,
+        {},
         config=True,
         help="""
         Where home folders are. ``claim`` names a PersistentVolumeClaim that all labs share
@@ -137,8 +142,9 @@ class LabTraits(KubeSpawner):
         """,
     )
 
-    lab_mounts = List(
-        Dict(),
+    lab_mounts = ModelTrait(
+        tuple[Mount, ...],
+        [],
         config=True,
         help="""
         More claims in every lab: group spaces, scratch, data. Each has ``claim``, ``path`` and
@@ -147,7 +153,9 @@ class LabTraits(KubeSpawner):
         """,
     )
 
-    temporary = Dict(
+    temporary = ModelTrait(
+        Temporary,
+        {},
         config=True,
         help="""
         The lab's /tmp: ``size`` (like ``5Gi``) and ``in_memory`` (then it counts as the lab's
@@ -155,13 +163,15 @@ class LabTraits(KubeSpawner):
         """,
     )
 
-    ephemeral_storage = Unicode(
+    ephemeral_storage = ModelTrait(
+        Memory,
+        "",
         config=True,
         help="What a lab may write to its node's disk (like ``10Gi``); empty for no limit.",
     )
 
     pod_security = Enum(
-        ("restricted", "as-configured"),
+        POD_SECURITY,
         "restricted",
         config=True,
         help="""
@@ -170,11 +180,13 @@ class LabTraits(KubeSpawner):
         """,
     )
 
-    network = Dict(
+    network = ModelTrait(
+        Network,
+        {},
         config=True,
         help="""
         Who may reach a lab and what it may reach, as the fields of
-        ``despejado_spawner.pods.plan.network``; each lab gets a NetworkPolicy of its own. Empty
+        ``despejado_spawner.site.network``; each lab gets a NetworkPolicy of its own. Empty
         makes none.
         """,
     )
@@ -281,56 +293,16 @@ class LabTraits(KubeSpawner):
             self._histories[path] = StartHistory(Path(path) if path else None)
         return self._histories[path]
 
-    @validate("sizes")
-    def _valid_sizes(self, proposal: Any) -> Any:
-        if proposal.value:
-            _checked("sizes", parse_sizes, proposal.value)
-        return proposal.value
+    @property
+    def site(self) -> Site:
+        """What the site configures of its labs, as the traits hold it, checked."""
+        held = {name: getattr(self, trait_of(name)) for name in Site.model_fields}
+        return Site(**{name: value for name, value in held.items() if not is_empty(value)})
 
     @validate("images")
     def _valid_images(self, proposal: Any) -> Any:
-        _checked("images", ConfiguredImages, proposal.value)
+        try:
+            ConfiguredImages(proposal.value)
+        except ValueError as error:
+            raise TraitError(f"LabSpawner.images: {error}") from None
         return proposal.value
-
-    @validate("homes")
-    def _valid_homes(self, proposal: Any) -> Any:
-        if proposal.value:
-            _checked("homes", parse_homes, proposal.value)
-        return proposal.value
-
-    @validate("network")
-    def _valid_network(self, proposal: Any) -> Any:
-        if proposal.value:
-            _checked("network", parse_network_config, proposal.value)
-        return proposal.value
-
-    @validate("lab_mounts")
-    def _valid_mounts(self, proposal: Any) -> Any:
-        for mount in proposal.value:
-            _checked("lab_mounts", parse_mount, mount)
-        return proposal.value
-
-    @validate("ephemeral_storage")
-    def _valid_storage(self, proposal: Any) -> Any:
-        if proposal.value:
-            _checked("ephemeral_storage", parse_memory, proposal.value)
-        return proposal.value
-
-    @validate("temporary")
-    def _valid_temporary(self, proposal: Any) -> Any:
-        value: Mapping[str, Any] = proposal.value
-        unknown = [key for key in value if key not in ("size", "in_memory")]
-        if unknown:
-            raise TraitError(
-                f"LabSpawner.temporary: {unknown[0]!r} is unknown. Allowed: size, in_memory."
-            )
-        if value.get("size"):
-            _checked("temporary", parse_memory, value["size"])
-        return proposal.value
-
-
-def _checked(trait: str, parse: Any, value: Any) -> None:
-    try:
-        parse(value)
-    except (ValueError, SettingsError) as error:
-        raise TraitError(f"LabSpawner.{trait}: {error}") from None

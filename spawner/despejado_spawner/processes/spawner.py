@@ -27,7 +27,6 @@ from traitlets import (
     TraitError,
     Unicode,
     default,
-    validate,
 )
 
 from despejado_spawner.errors import LabFailed, SpawnerError
@@ -42,6 +41,7 @@ from despejado_spawner.processes.environment_steps import environment_for
 from despejado_spawner.processes.exits import end_lab, wait_exit
 from despejado_spawner.processes.files import make_lab_folder, remove_runtime, write_runtime
 from despejado_spawner.processes.launching import launch, log_tail, wait_ready
+from despejado_spawner.processes.menu import image_choice
 from despejado_spawner.processes.own_identity import enforceable, own_identity
 from despejado_spawner.processes.process import build_process
 from despejado_spawner.processes.process_table import boot_id, start_time
@@ -52,7 +52,8 @@ from despejado_spawner.processes.records import (
     write_record,
 )
 from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
-from despejado_spawner.site.sizes import image_choice, parse_sizes
+from despejado_spawner.site.sizes import Sizes, named_sizes
+from despejado_spawner.site.trait import ModelTrait
 from despejado_spawner.slugs import folder_name
 
 _GRACE_AT_FAILURE = 2.0
@@ -102,7 +103,8 @@ class LocalLabSpawner(TypedOptions, Spawner):
         EnvironmentStore, help="The environments; made from `environments_root` when not given."
     )
 
-    sizes = Dict(
+    sizes = ModelTrait(
+        Sizes,
         {"small": {"cpu": 1.0, "memory": "3Gi"}},
         config=True,
         help="""
@@ -198,14 +200,6 @@ class LocalLabSpawner(TypedOptions, Spawner):
         policy = MenuPolicy(**self.environment_policy)
         return EnvironmentStore(Path(self.environments_root), policy)
 
-    @validate("sizes")
-    def _valid_sizes(self, proposal: Any) -> Any:
-        try:
-            parse_sizes(proposal.value)
-        except ValueError as error:
-            raise TraitError(f"LocalLabSpawner.sizes: {error}") from None
-        return proposal.value
-
     # Folders
 
     @property
@@ -236,7 +230,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
         """The environments and sizes that there are now; reads files only."""
         images = tuple(image_choice(choice) for choice in self.environment_store.choices())
         recommended = next((image.tag for image in images if image.recommended), None)
-        sizes = parse_sizes(self.sizes)
+        sizes = named_sizes(self.sizes)
         return Menu(
             images=images,
             sizes=sizes,
@@ -381,7 +375,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             tutorials=Path(self.tutorials) if self.tutorials else None,
             default_url=self.default_url or "/lab",
             extra_args=tuple(self.get_args()),
-            bigger_sizes=bigger_sizes(parse_sizes(self.sizes), size),
+            bigger_sizes=bigger_sizes(named_sizes(self.sizes), size),
         )
 
     async def _run(self, plan: LabPlan, progress: SpawnProgress) -> None:

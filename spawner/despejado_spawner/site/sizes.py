@@ -1,68 +1,62 @@
-"""The menu of a laptop: environments as images, configured sizes."""
+"""The sizes of labs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from despejado_images.environments import EnvironmentChoice
+from pydantic import Field, model_validator
 
+from despejado_spawner import units
 from despejado_spawner.models import Size
-from despejado_spawner.options import ImageChoice
-from despejado_spawner.units import parse_cpu, parse_memory
+from despejado_spawner.site.quantity import CPU_ALLOWED, MEMORY_ALLOWED
+from despejado_spawner.site.values import Cpu, Memory, Model, matching, parsed, refuse
+
+SizeKey = Annotated[
+    str, matching(r"[^A-Z]+", "is not a name of a size", "a name in lower case, as small")
+]
+# Unlike a limit, what is guaranteed may be nothing.
+_CpuGuarantee = Annotated[
+    float, parsed(units.parse_cpu, "is not a number of CPU cores", CPU_ALLOWED)
+]
+_MemoryGuarantee = Annotated[
+    int, parsed(units.parse_memory, "is not an amount of memory", MEMORY_ALLOWED)
+]
 
 
-def parse_sizes(configured: Mapping[str, Mapping[str, Any]]) -> tuple[Size, ...]:
-    """Sizes from configuration: name to ``cpu``, ``memory`` and optional guarantees.
+class Limits(Model):
+    """What a lab may use."""
 
-    Raises
-    ------
-    ValueError
-        Naming the size and the key that is unknown, missing or no amount, and for a guarantee
-        above its limit.
-    """
-    if not configured:
-        raise ValueError("At least one size is needed.")
-    return tuple(_size(name, values) for name, values in configured.items())
+    cpu: Cpu = Field(title="CPU", description="CPU cores that the lab may use: 1, 0.5, 500m.")
+    memory: Memory = Field(title="Memory", description="Memory that the lab may use: 3Gi.")
 
 
-def _size(name: str, values: Mapping[str, Any]) -> Size:
-    known = {
-        "cpu": parse_cpu,
-        "memory": parse_memory,
-        "cpu_guarantee": parse_cpu,
-        "memory_guarantee": parse_memory,
-    }
-    if name != name.lower() or not name:
-        raise ValueError(f"Size {name!r}: names of sizes are in lower case.")
-    amounts: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise ValueError(f"Size {name!r}: {key!r} is unknown. Allowed: {', '.join(known)}.")
-        try:
-            amounts[key] = known[key](value)
-        except ValueError as error:
-            raise ValueError(f"Size {name!r}, {key}: {error}") from None
-    for key in ("cpu", "memory"):
-        if key not in amounts:
-            raise ValueError(f"Size {name!r}: {key!r} is missing.")
-        if amounts[key] <= 0:
-            raise ValueError(f"Size {name!r}: {key!r} must be more than nothing.")
-        if amounts.get(f"{key}_guarantee", 0) > amounts[key]:
-            raise ValueError(f"Size {name!r}: {key}_guarantee is more than the limit {key}.")
-    return Size(name, **amounts)
+class SizeLimits(Limits):
+    """One size of the trait `sizes`: limits, and what is guaranteed."""
 
-
-def image_choice(choice: EnvironmentChoice) -> ImageChoice:
-    """An environment as a line of the image menu."""
-    return ImageChoice(
-        tag=choice.tag,
-        title=choice.title,
-        state=choice.state,
-        recommended=choice.recommended,
-        phase=choice.phase,
-        fraction=choice.fraction,
-        expected_seconds=choice.expected_seconds,
-        size_bytes=choice.size_bytes,
-        reason=choice.reason,
+    cpu_guarantee: _CpuGuarantee | None = Field(
+        default=None, title="Guaranteed CPU", description="CPU cores that the lab is sure to get."
     )
+    memory_guarantee: _MemoryGuarantee | None = Field(
+        default=None, title="Guaranteed memory", description="Memory that the lab is sure to get."
+    )
+
+    @model_validator(mode="after")
+    def _at_most_the_limits(self) -> SizeLimits:
+        for key, limit in (("cpu", self.cpu), ("memory", self.memory)):
+            guarantee = getattr(self, f"{key}_guarantee")
+            if guarantee is not None and guarantee > limit:
+                raise refuse(f"has a {key}_guarantee above the limit {key}", f"at most {limit}")
+        return self
+
+
+Sizes = Annotated[dict[SizeKey, SizeLimits], Field(min_length=1)]
+"""Sizes by name, in the order of the menu."""
+
+
+def named_sizes(sizes: dict[str, SizeLimits]) -> tuple[Size, ...]:
+    """The sizes with their names, in the order of the menu."""
+    return tuple(Size(name, **_fields(limits)) for name, limits in sizes.items())
+
+
+def _fields(limits: SizeLimits) -> dict[str, Any]:
+    return dict(limits)

@@ -14,12 +14,13 @@ from despejado_spawner.pods.kubespawner.manifests import as_manifest
 from despejado_spawner.pods.models import (
     ClaimMount,
     Home,
-    HomeProvisioner,
     Manifest,
     PodPlan,
 )
 from despejado_spawner.pods.plan.home_job import home_path
-from despejado_spawner.pods.plan.network import parse_network
+from despejado_spawner.pods.plan.network import lab_network_rules
+from despejado_spawner.site.homes import Provisioner
+from despejado_spawner.site.network import Network
 from kubespawner import KubeSpawner
 
 START_ID = "0a1b2c3d"
@@ -31,7 +32,7 @@ GIB = 2**30
 RACHEL = Identity(
     "rachel", 5001, 5001, (Group("rachel", 5001), Group("stars", 6100)), "Rachel Ångström"
 )
-PROVISIONER = HomeProvisioner("lab-homes", "homes-admin", f"{REGISTRY}:plain")
+PROVISIONER = Provisioner(namespace="lab-homes", claim="homes-admin", image=f"{REGISTRY}:plain")
 NETWORK = {
     "hub": {"pods": {"component": "hub"}, "namespace": "hub"},
     "proxy": {"pods": {"component": "proxy"}, "namespace": "hub"},
@@ -137,7 +138,7 @@ async def observatory() -> PodPlan:
             ClaimMount("data", "/data/raw", "raw", read_only=True),
             ClaimMount("scratch", "/scratch/rachel", "rachel"),
         ),
-        network=parse_network(NETWORK, 8888),
+        network=lab_network_rules(Network.model_validate(NETWORK), 8888),
         temporary_size=10 * GIB,
         ephemeral_storage=20 * GIB,
     )

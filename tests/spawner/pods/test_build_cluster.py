@@ -15,9 +15,10 @@ import pytest
 from despejado_spawner.errors import HomeError
 from despejado_spawner.homes import HomeReport
 from despejado_spawner.pods.creation import home_report
-from despejado_spawner.pods.models import HomeProvisioner, Manifest
+from despejado_spawner.pods.models import Manifest
 from despejado_spawner.pods.plan.build import build_lab
 from despejado_spawner.pods.plan.home_job import HomeRequest, home_job
+from despejado_spawner.site.homes import Provisioner
 
 from tests.cluster.clusters import Cluster, find_cluster
 from tests.cluster.kube import Kube, fresh_namespace
@@ -80,7 +81,7 @@ def labs(kube: Kube) -> Iterator[str]:
 
 
 @pytest.fixture
-def homes(kube: Kube) -> Iterator[HomeProvisioner]:
+def homes(cluster: Cluster, kube: Kube) -> Iterator[Provisioner]:
     """A namespace with a volume for homes, of the cluster's default storage class."""
     with fresh_namespace(kube, "homes", **{ENFORCE: "baseline"}) as name:
         kube.namespace = name
@@ -95,7 +96,7 @@ def homes(kube: Kube) -> Iterator[HomeProvisioner]:
                 },
             }
         )
-        yield HomeProvisioner(name, "homes", "")
+        yield Provisioner(namespace=name, claim="homes", image=cluster.image(PLAIN))
 
 
 async def test_what_an_image_without_our_launcher_sees(
@@ -125,17 +126,14 @@ async def test_what_an_image_without_our_launcher_sees(
     assert not seen["account"]
 
 
-def test_the_job_makes_a_home_and_says_why_it_does_not(
-    cluster: Cluster, kube: Kube, homes: HomeProvisioner
-) -> None:
-    provisioner = replace(homes, image=cluster.image(PLAIN))
+def test_the_job_makes_a_home_and_says_why_it_does_not(kube: Kube, homes: Provisioner) -> None:
     request = HomeRequest("rachel", 5001, 5001, "/home/rachel", "rachel")
-    made = job_pod(kube, home_job(request, provisioner, "jupyter-rachel", "01"))
+    made = job_pod(kube, home_job(request, homes, "jupyter-rachel", "01"))
     assert home_report(made) == HomeReport(created=True)
-    found = job_pod(kube, home_job(request, provisioner, "jupyter-rachel", "02"))
+    found = job_pod(kube, home_job(request, homes, "jupyter-rachel", "02"))
     assert home_report(found) == HomeReport(created=False)
     elsewhere = replace(request, sub_path="absent/rachel")
-    refused = job_pod(kube, home_job(elsewhere, provisioner, "jupyter-rachel", "03"))
+    refused = job_pod(kube, home_job(elsewhere, homes, "jupyter-rachel", "03"))
     with pytest.raises(HomeError, match="'absent' above it is not there"):
         home_report(refused)
 

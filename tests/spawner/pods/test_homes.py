@@ -72,7 +72,7 @@ async def test_a_pod_that_does_not_say_which_home_it_waits_for(note: str | None)
 async def test_the_job_is_in_the_provisioner_s_namespace_and_pulls_with_its_secrets() -> None:
     request = home_request(await initial_layout())
     assert request is not None
-    provisioner = replace(PROVISIONER, pull_secrets=("key",), timeout=7.4)
+    provisioner = PROVISIONER.model_copy(update={"pull_secrets": ("key",), "timeout": 7})
     job = home_job(request, provisioner, "jupyter-rachel", "0a1b2c3d")
     assert job["metadata"]["namespace"] == "lab-homes"
     assert job["spec"]["activeDeadlineSeconds"] == 7

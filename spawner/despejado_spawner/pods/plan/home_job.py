@@ -11,14 +11,14 @@ from typing import Any
 
 from despejado_spawner.errors import HomeError
 from despejado_spawner.homes import HomeReport
-from despejado_spawner.pods.models import HomeProvisioner, Manifest, PlanError, PodPlan
+from despejado_spawner.pods.models import Manifest, PlanError, PodPlan
 from despejado_spawner.pods.names import (
     HOME_ANNOTATION,
     MANAGED_BY,
     home_job_name,
     lab_labels,
 )
-from despejado_spawner.site.homes import HomeSettings, Layout
+from despejado_spawner.site.homes import Layout, Provisioner, layout_folder
 
 VOLUME = "/homes"
 """Where the job sees the homes' volume."""
@@ -53,7 +53,7 @@ class HomeRequest:
 
 def home_path(prefix: str, username: str, layout: Layout = "username") -> PurePosixPath:
     """The home of a user as the lab sees it: ``/home/rachel`` or ``/home/r/rachel``."""
-    return PurePosixPath(prefix) / HomeSettings(layout=layout).folder(username)
+    return PurePosixPath(prefix) / layout_folder(username, layout)
 
 
 def home_request(plan: PodPlan) -> HomeRequest | None:
@@ -99,7 +99,7 @@ def known_request(pod: Manifest) -> HomeRequest:
 
 
 def home_job(
-    request: HomeRequest, provisioner: HomeProvisioner, pod_name: str, start_id: str
+    request: HomeRequest, provisioner: Provisioner, pod_name: str, start_id: str
 ) -> Manifest:
     """The job that makes one home, in the provisioner's namespace.
 
@@ -141,7 +141,7 @@ def home_job(
     }
 
 
-def _container(request: HomeRequest, provisioner: HomeProvisioner) -> Manifest:
+def _container(request: HomeRequest, provisioner: Provisioner) -> Manifest:
     command = ["python3", "-I", "-S", "-c", home_source(), json.dumps(request.to_json()), VOLUME]
     return {
         "name": "home",

@@ -27,6 +27,13 @@ def _written(value: object) -> str | None:
     return text if len(text) <= _LONGEST else None
 
 
+def _whole(value: object) -> str | None:
+    """The same of whole numbers only, however Python writes them."""
+    if isinstance(value, float):
+        return _written(int(value)) if value.is_integer() else None
+    return _written(value)
+
+
 def parse_cpu(value: object) -> float:
     """Cores from ``1``, ``0.5`` or ``"450m"``; ValueError if it is not such a number above 0."""
     text = _written(value)
@@ -41,7 +48,7 @@ def parse_cpu(value: object) -> float:
 
 def parse_memory(value: object) -> int:
     """Bytes from ``12582912``, ``"12MiB"``, ``"1.5Gi"``; ValueError otherwise, and for zero."""
-    text = None if isinstance(value, float) else _written(value)
+    text = _whole(value)
     try:
         size = 0 if text is None else units.parse_memory(text)
     except ValueError:
@@ -53,7 +60,7 @@ def parse_memory(value: object) -> int:
 
 def parse_duration(value: object) -> int:
     """Seconds from ``90``, ``"10m"``, ``"7d"``; ValueError otherwise."""
-    text = None if isinstance(value, float) else _written(value)
+    text = _whole(value)
     match = None if text is None else _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(DURATION_ALLOWED)
