@@ -57,11 +57,12 @@ async def lab_preview(
 
 def image_catalogue(platform: Platform) -> ImageCatalogue:
     """The registry's menu; ``refresh`` it before it is read."""
-    from despejado_images.catalogue import ImageCatalogue
-    from despejado_images.registry import Registry, parse_repository
+    from despejado_images import catalogue
 
-    repository = pods.kubernetes_of(platform).images.repository
-    return ImageCatalogue(Registry(parse_repository(repository)), derive.menu_policy(platform))
+    images = pods.kubernetes_of(platform).images
+    return catalogue.image_catalogue(
+        images.repository, derive.menu_policy(platform), pods.image_credentials(images)
+    )
 
 
 def rights(platform: Platform, account: str) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -195,7 +195,7 @@ def check_kernel(address: str, imports: list[str]) -> None:
     client.load_connection_file()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=START_SECONDS)
+        wait_for_kernel(client, lambda: ask(f"{address}api/kernels/{kernel['id']}"))
         reply = client.execute_interactive(code, timeout=START_SECONDS, output_hook=show_output)
     finally:
         client.stop_channels()
@@ -205,6 +205,24 @@ def check_kernel(address: str, imports: list[str]) -> None:
         f"a kernel cannot import its software: {content.get('ename')}: {content.get('evalue')}",
     )
     print("kernel imports", *imports, flush=True)
+
+
+def wait_for_kernel(client: Any, alive: Callable[[], object]) -> None:
+    """Wait until the kernel answers; ``alive`` raises when the server has it no more.
+
+    A client that did not start the kernel itself takes one that is silent for a second for dead
+    (jupyter_client 8.10, `wait_for_ready`), and a busy machine needs longer for its imports.
+    """
+    end = time.monotonic() + START_SECONDS
+    while True:
+        alive()
+        try:
+            client.wait_for_ready(timeout=max(1.0, end - time.monotonic()))
+        except RuntimeError:
+            if time.monotonic() > end:
+                raise
+        else:
+            return
 
 
 def show_output(message: dict[str, Any]) -> None:

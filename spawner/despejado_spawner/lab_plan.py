@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from despejado_spawner.models import Identity, LabImage, LabPlan, Size, SpawnOptions
+from despejado_images.image import Image
+
+from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
 
 
 class LabServer(Protocol):
@@ -53,7 +55,7 @@ def plan_lab(
     *,
     identity: Identity,
     options: SpawnOptions,
-    image: LabImage,
+    image: Image,
     size: Size,
     bigger_sizes: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,

@@ -13,9 +13,12 @@ from typing import Any
 import kubespawner.spawner
 import pytest
 import yaml
+from aiohttp.test_utils import TestServer
 from despejado_hub.check import cluster
+from despejado_hub.check.people import secrets_of
 from despejado_hub.cli import main
 from despejado_hub.commands.explain_pods import last_ends
+from despejado_hub.commands.images_registry import list_registry
 from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
@@ -24,14 +27,20 @@ from despejado_hub.runtime import Runtime, hosts_of
 from despejado_hub.supervisor import make_secrets
 from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
+from despejado_images.menu import parse_policy
 from despejado_spawner.pods import inquiry
 from despejado_spawner.pods.spawner import LabSpawner
+from despejado_spawner.site.model import PodSettings, trait_of
 from despejado_spawner.site.network import HubPeer
 from despejado_spawner.site.storage import Mount
 from jupyterhub import orm
 from kubernetes_asyncio.client import ApiClient, Configuration
 from kubernetes_asyncio.config import ConfigException
+from pydantic import ValidationError
+from traitlets import TraitError
 from traitlets.config import Config
+
+from tests.images.registries import LocalRegistry
 
 DATA = Path(__file__).parent / "data"
 FILE = DATA / "platform_pods.yaml"
@@ -72,6 +81,16 @@ def test_every_setting_is_a_trait_of_the_spawner(config: Config) -> None:
     known = set(LabSpawner.class_trait_names(config=True))
     assert set(config.LabSpawner) <= known
     assert set(config.Spawner) <= known
+
+
+@pytest.mark.parametrize("setting", PodSettings.model_fields)
+def test_each_setting_of_the_site_reaches_the_trait_of_its_name(
+    setting: str, config: Config
+) -> None:
+    trait = LabSpawner.class_traits(config=True)[trait_of(setting)]
+    value = config.LabSpawner[trait.name]
+    assert getattr(PodSettings(**{setting: value}), setting) == value
+    assert value == getattr(platform().labs.pods, setting) or setting in ("mounts", "network")
 
 
 def test_hub_and_services_are_where_pods_reach_them(config: Config, state: Path) -> None:
@@ -133,6 +152,25 @@ def test_rendered_lab_of_a_size_and_an_image_that_are_not_there(
     assert "There is no image 'w_1999_01'" in capsys.readouterr().err
 
 
+def test_templates_in_mounts_are_filled_in_for_each_user(
+    state: Path, tmp_path: Path, capsys: Output
+) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    mount = {"claim": "notes-{username}", "path": "/notes", "sub_path": "{unescaped_username}"}
+    data["labs"]["kubernetes"]["mounts"] = [mount]
+    file = tmp_path / "platform.yaml"
+    file.write_text(yaml.safe_dump(data))
+    assert run("render", "lab", "-f", file, "--state", state, "--user", "rachel", "--json") == 0
+    items = json.loads(capsys.readouterr().out)["items"]
+    spec = next(item["spec"] for item in items if item["kind"] == "Pod")
+    [found] = [
+        each for each in spec["containers"][0]["volumeMounts"] if each["mountPath"] == "/notes"
+    ]
+    assert found["subPath"] == "rachel"
+    [volume] = [each for each in spec["volumes"] if each["name"] == found["name"]]
+    assert volume["persistentVolumeClaim"]["claimName"] == "notes-rachel"
+
+
 def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
 
@@ -155,6 +193,15 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
     assert ("labs", "pods/log", "get") in asked
     assert ("despejado", "jobs", "create") in asked
     assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
+
+
+def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) -> None:
+    data = yaml.safe_load(FILE.read_text())
+    mount: dict[str, Any] = {"claim": "notes-{username}", "path": "/notes"}
+    data["labs"]["kubernetes"]["mounts"] = [mount]
+    of = Platform.model_validate(data)
+    assert Mount(**mount) in pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    assert list(cluster.claims_of(of).values()) == ["homes", "scratch", "data"]
 
 
 def no_cluster(**_: Any) -> None:
@@ -288,3 +335,78 @@ def test_layout_with_initials_is_for_pods_only(tmp_path: Path) -> None:
     file.write_text("version: 1\nname: T\nstorage: {homes: {layout: initial/username}}\n")
     with pytest.raises(PlatformError, match="pods only"):
         load_platform(file)
+
+
+def with_images(repository: str = "registry.example.org/lab", **images: Any) -> Platform:
+    """The platform with other images of labs; keys of ``labs.images`` beside the repository."""
+    data = yaml.safe_load(FILE.read_text())
+    data["labs"]["kubernetes"]["images"] = {
+        "repository": repository,
+        **{key: images.pop(key) for key in ("credentials",) if key in images},
+    }
+    data["labs"]["images"] = images
+    return Platform.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("secret", "place"),
+    [
+        ({"file": "/etc/despejado/registry"}, "/etc/despejado/registry"),
+        ({"env": "REGISTRY_LOGIN"}, "env:REGISTRY_LOGIN"),
+    ],
+)
+def test_credentials_of_a_registry_are_named_and_not_read(
+    secret: dict[str, str], place: str, state: Path
+) -> None:
+    of = with_images(credentials={"secret": secret})
+    assert pods.lab_traits(of, runtime_of(state, of))["image_credentials"] == place
+    assert "labs.kubernetes.images.credentials" in dict(secrets_of(of))
+    with pytest.raises(ValidationError, match="in clear"):
+        with_images(credentials="rachel:sesame")
+
+
+async def test_what_is_wrong_with_images_is_told_by_check_and_list(capsys: Output) -> None:
+    registry = LocalRegistry()
+    server = TestServer(registry.app(), host="127.0.0.1")
+    await server.start_server()
+    registry.port = server.port or 0
+    for tag, architecture in (("w_2026_43", "amd64"), ("w_2026_42", "arm64")):
+        registry.put(tag, architecture=architecture)
+    of = with_images(registry.repository, recommended="w_2026_30")
+    result = await cluster.look_at_images(of)
+    assert (result.name, result.state) == ("images", "warn")
+    assert await list_registry(of, as_json=False) == 0
+    said = capsys.readouterr()
+    for text in (result.message, said.err):
+        assert "'w_2026_30' is not on offer; w_2026_43 is recommended instead" in text
+        assert "Weekly 2026_42 cannot be started: it is for arm64" in text
+    assert "it is for arm64" in said.out
+    assert await list_registry(of, as_json=True) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["tag"], each["state"]) for each in listed] == [
+        ("w_2026_43", "ready"),
+        ("w_2026_42", "unavailable"),
+    ]
+    registry.answers["manifests/w_2026_43"] = (200, b"{}")
+    result = await cluster.look_at_images(of)
+    assert (result.state, "manifest is malformed" in result.message) == ("fail", True)
+    await server.close()
+
+
+async def test_every_key_of_the_menu_reaches_the_spawner(state: Path) -> None:
+    keys: dict[str, Any] = {
+        "recommended": "r30_0_11",
+        "dailies": 2,
+        "cycle": 42,
+        "architectures": ["arm64"],
+        "aliases": ["recommended", "latest_weekly"],
+    }
+    of = with_images(**keys)
+    policy = pods.lab_traits(of, runtime_of(state, of))["image_policy"]
+    assert parse_policy(policy) == derive.menu_policy(of) == parse_policy(keys)
+    spawner = LabSpawner(
+        _mock=True, image_repository="registry.example.org/lab", image_policy=policy
+    )
+    assert spawner.has_menu
+    with pytest.raises(TraitError, match="image_policy: 'weekly' is unknown"):
+        LabSpawner(_mock=True, image_policy={"weekly": 3})

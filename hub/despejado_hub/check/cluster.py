@@ -65,20 +65,27 @@ def _failed(name: str, error: SpawnerError) -> Result:
 def check_images(platform: Platform) -> Iterator[Result]:
     """Whether the registry offers what the menu wants."""
     if find_spec("kubespawner") is not None:  # check_cluster says so, once
-        yield asyncio.run(_images(platform))
+        yield asyncio.run(look_at_images(platform))
 
 
-async def _images(platform: Platform) -> Result:
+async def look_at_images(platform: Platform) -> Result:
+    """What the registry offers now, and what is wrong with it."""
     name = pods.kubernetes_of(platform).images.repository
     catalogue = image_catalogue(platform)
     await catalogue.refresh()
     if catalogue.problem is not None:
         message, _, advice = catalogue.problem.partition(". ")
         return Result("images", "fail", message.rstrip("."), advice or "see that it runs")
-    tags = [choice.tag for choice in catalogue.choices()]
+    tags = [image.tag for image in catalogue.choices() if image.can_start]
     if not tags:
         advice = "despejado images build TAG --push REGISTRY, or change labs.images"
-        return Result("images", "fail", f"{name} has no image that the menu offers", advice)
+        message = " ".join(catalogue.warnings).rstrip(".")
+        return Result(
+            "images", "fail", message or f"{name} has no image that the menu offers", advice
+        )
+    if catalogue.warnings:
+        message = " ".join(catalogue.warnings).rstrip(".")
+        return Result("images", "warn", message, "despejado images list; see labs.images")
     return Result("images", "ok", f"{name} offers {', '.join(tags)}")
 
 
@@ -148,7 +155,8 @@ def claims_of(platform: Platform) -> dict[str, str]:
         found["labs.kubernetes.data.claim"] = labs.data.claim
     first: dict[str, str] = {}
     for key, claim in found.items():
-        first.setdefault(claim, key)
+        if "{" not in claim:  # a template: one of each user's own
+            first.setdefault(claim, key)
     return {key: claim for claim, key in first.items()}
 
 

@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
-from despejado_images.environments import EnvironmentStore
+from despejado_images.environments import EnvironmentImages
 from despejado_spawner.units import format_memory
 from pydantic import BaseModel
 
@@ -16,6 +16,7 @@ from ..config.model import Platform
 from ..config.secrets import SecretError, loose_mode, read_secret
 from ..config.types import SecretReference
 from ..identity import EmbeddedRegistry, RegistryError
+from ..menu import environment_store
 from .result import Result
 
 
@@ -118,10 +119,10 @@ def _own_name() -> str:
 
 
 def _images(platform: Platform, state: Path) -> Result:
-    store = EnvironmentStore(state / "environments", derive.menu_policy(platform))
-    choices = store.choices()
-    ready = [choice.tag for choice in choices if choice.state == "ready"]
-    failed = [choice for choice in choices if choice.state == "failed"]
+    source = EnvironmentImages(environment_store(platform, state / "environments"))
+    images = source.choices()
+    ready = [image.tag for image in images if image.state == "ready"]
+    failed = [image for image in images if image.state == "failed"]
     if failed:
         return Result(
             "images",
@@ -129,6 +130,9 @@ def _images(platform: Platform, state: Path) -> Result:
             f"{failed[0].tag} could not be built: {failed[0].reason}",
             f"despejado images build {failed[0].tag}",
         )
+    if source.warnings:
+        message = " ".join(source.warnings).rstrip(".")
+        return Result("images", "warn", message, "change labs.images.recommended")
     if not ready:
         return Result("images", "ok", "none is built yet; the first start builds what it needs")
     return Result("images", "ok", f"ready: {', '.join(ready)}")

@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
 
-from despejado_images.environments import (
-    PLAIN_TAG,
-    EnvironmentChoice,
-    EnvironmentStore,
-)
+from despejado_images.amounts import decimal_size
+from despejado_images.environments import PLAIN_TAG, EnvironmentImages
+from despejado_images.image import Image, ImageSource
 
-from despejado_hub.config import derive
+from despejado_hub.menu import environment_store
 from despejado_hub.runtime import state_folder
 
 from .output import complain, load, say, say_json, told
@@ -29,36 +25,37 @@ def main(options: argparse.Namespace) -> int:
 
         return asyncio.run(list_registry(platform, as_json=options.json))
     root = state_folder(platform, options.state) / "environments"
-    store = EnvironmentStore(root, derive.menu_policy(platform))
-    return asyncio.run(_list(store, refresh=options.refresh, as_json=options.json))
+    source = EnvironmentImages(environment_store(platform, root))
+    return asyncio.run(_list(source, refresh=options.refresh, as_json=options.json))
 
 
-async def _list(store: EnvironmentStore, *, refresh: bool, as_json: bool) -> int:
+async def _list(source: ImageSource, *, refresh: bool, as_json: bool) -> int:
     if refresh:
-        catalogue = await store.refresh_catalogue()
-        if catalogue.problem is not None:
-            complain(catalogue.problem)
-    choices = store.choices()
+        await source.refresh()
+        if source.problem is not None:
+            complain(source.problem)
+    say_warnings(source)
+    images = source.choices()
     if as_json:
-        say_json([choice_document(choice) for choice in choices])
+        say_json([image.document() for image in images])
     else:
-        say(menu_table(choices))
-        if all(choice.tag == PLAIN_TAG for choice in choices):
+        say(menu_table(images))
+        if all(image.tag == PLAIN_TAG for image in images):
             say("The package index was not asked yet: despejado images list --refresh")
     return 0
 
 
-def choice_document(choice: EnvironmentChoice) -> dict[str, Any]:
-    """A line of the menu as JSON."""
-    return {**asdict(choice), "versions": dict(choice.versions)}
+def say_warnings(source: ImageSource) -> None:
+    """What the operator should mend, on standard error."""
+    for warning in source.warnings:
+        complain(warning)
 
 
-def menu_table(choices: Iterable[EnvironmentChoice]) -> str:
+def menu_table(images: Iterable[Image]) -> str:
     """The menu as aligned columns."""
     rows = [("TAG", "TITLE", "STATE", "SIZE", "NOTE")]
     rows += [
-        (choice.tag, choice.title, choice.state, megabytes(choice.size_bytes), _note(choice))
-        for choice in choices
+        (image.tag, image.title, image.state, size_words(image), note_of(image)) for image in images
     ]
     return table(rows)
 
@@ -75,19 +72,20 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
-def megabytes(size: int | None) -> str:
-    """A size as one says it; empty if it is not known."""
-    return "" if size is None else f"{size / 10**6:.0f} MB"
+def size_words(image: Image) -> str:
+    """The size as one says it; empty if it is not known."""
+    return "" if image.size_bytes is None else decimal_size(image.size_bytes)
 
 
-def _note(choice: EnvironmentChoice) -> str:
-    notes = ["recommended"] if choice.recommended else []
-    if choice.state == "building" and choice.phase:
-        notes.append(choice.phase)
-    if choice.state == "failed" and choice.reason:
-        notes.append(choice.reason.partition("\n")[0])
-    if choice.state == "absent" and choice.expected_seconds:
-        notes.append(f"takes about {about(choice.expected_seconds)}")
+def note_of(image: Image) -> str:
+    """What is to be said of a line: that it is recommended, where its build is, why it fails."""
+    notes = ["recommended"] if image.recommended else []
+    if image.state == "building" and image.phase:
+        notes.append(image.phase)
+    if image.state in ("failed", "unavailable") and image.reason:
+        notes.append(image.reason.partition("\n")[0])
+    if image.state == "absent" and image.expected_seconds:
+        notes.append(f"takes about {about(image.expected_seconds)}")
     return ", ".join(notes)
 
 

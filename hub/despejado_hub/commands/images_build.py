@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from despejado_images.amounts import decimal_size
 from despejado_images.environments import BuildProgress, EnvironmentStore
 
 from despejado_hub.config import Platform, derive
@@ -69,7 +70,7 @@ def build_image(options: argparse.Namespace, platform: Platform, state: Path) ->
     if options.json:
         say(json.dumps({"ok": True, "image": image.document()}))
         return 0
-    say(f"{image.title}: {image.reference} ({image.size_bytes / 10**6:.0f} MB)")
+    say(f"{image.title}: {image.reference} ({decimal_size(image.size_bytes)})")
     if image.pushed is not None:
         say(f"Pushed as {image.pushed}@{image.digest}")
     return 0

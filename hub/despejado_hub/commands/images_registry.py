@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from despejado_images.catalogue import RepositoryImage
+from despejado_images.image import Image
 
 from despejado_hub.config import Platform, pods
 from despejado_hub.pod_labs import image_catalogue
 
-from .images import megabytes, table
+from .images import note_of, say_warnings, size_words, table
 from .output import complain, say, say_json
 
 
@@ -21,9 +20,10 @@ async def list_registry(platform: Platform, *, as_json: bool) -> int:
     if catalogue.problem is not None:
         complain(catalogue.problem)
         return 1
+    say_warnings(catalogue)
     images = catalogue.choices()
     if as_json:
-        say_json([image_document(image) for image in images])
+        say_json([image.document() for image in images])
     else:
         say(registry_table(images))
         if not images:
@@ -32,21 +32,7 @@ async def list_registry(platform: Platform, *, as_json: bool) -> int:
     return 0 if images else 1
 
 
-def image_document(image: RepositoryImage) -> dict[str, Any]:
-    """A line of the menu as JSON; sizes in bytes as the registry has them, compressed."""
-    return {
-        "tag": image.tag,
-        "title": image.title,
-        "reference": image.reference,
-        "digest": image.digest,
-        "created": image.created,
-        "size_bytes": image.size_bytes,
-        "recommended": image.recommended,
-        "versions": dict(image.versions),
-    }
-
-
-def registry_table(images: Sequence[RepositoryImage]) -> str:
+def registry_table(images: Sequence[Image]) -> str:
     """The menu as aligned columns; SIZE is what a node downloads that has no layer of it."""
     rows = [("TAG", "TITLE", "CREATED", "DIGEST", "SIZE", "NOTE")]
     rows += [
@@ -55,8 +41,8 @@ def registry_table(images: Sequence[RepositoryImage]) -> str:
             image.title,
             image.created[:10],
             image.digest.removeprefix("sha256:")[:12],
-            megabytes(image.size_bytes),
-            "recommended" if image.recommended else "",
+            size_words(image),
+            note_of(image),
         )
         for image in images
     ]

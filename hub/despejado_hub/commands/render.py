@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from despejado_images.environments import RECOMMENDED_TAG, UI_TAG, EnvironmentStore
+from despejado_images.environments import UI_TAG, EnvironmentStore
+from despejado_images.image import Image, find_image
 from despejado_spawner.identity import check_identity
-from despejado_spawner.models import LabFile, LabImage, LabPlan, LabProcess, SpawnOptions
+from despejado_spawner.models import LabFile, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
 from despejado_spawner.pods.plan.render import write_yaml
-from despejado_spawner.processes.menu import image_choice
 from despejado_spawner.processes.own_identity import enforceable
 from despejado_spawner.processes.process import build_process
 from despejado_spawner.slugs import folder_name
@@ -81,27 +82,18 @@ def plan_lab(platform: Platform, state: Path, user: str, asked: dict[str, str]) 
 
 def lab_menu(platform: Platform, store: EnvironmentStore) -> Menu:
     """The menu of the spawn page, from files only."""
-    images = tuple(image_choice(choice) for choice in store.choices())
-    recommended = next((image.tag for image in images if image.recommended), None)
-    return Menu(
-        images=images,
-        sizes=derive.lab_sizes(platform),
-        default_size=platform.labs.default_size,
-        aliases={RECOMMENDED_TAG: recommended} if recommended else {},
-    )
+    return Menu.of(store.choices(), derive.lab_sizes(platform), platform.labs.default_size)
 
 
 def _not_built(runtime: Runtime, tag: str) -> Path:
     return runtime.environments / "ready" / tag / NOT_BUILT
 
 
-def _image(store: EnvironmentStore, options: SpawnOptions) -> LabImage:
+def _image(store: EnvironmentStore, options: SpawnOptions) -> Image:
     environment = store.ready(options.image)
     if environment is not None:
-        title, digest = environment.title, environment.digest
-        return LabImage(environment.tag, title, digest, environment.versions)
-    title = next(c.title for c in store.choices() if c.tag == store.resolve(options.image))
-    return LabImage(options.image, title, NOT_BUILT)
+        return environment.image
+    return replace(find_image(store.choices(), options.image), digest=NOT_BUILT)
 
 
 def _python(store: EnvironmentStore, runtime: Runtime, options: SpawnOptions) -> Path:

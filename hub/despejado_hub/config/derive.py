@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from despejado_images.environments.models import MenuPolicy
+from despejado_images.menu import MenuPolicy
 from despejado_spawner.models import Size
 
 from despejado_hub.runtime import Runtime
@@ -196,4 +196,8 @@ def menu_policy(platform: Platform) -> MenuPolicy:
         weeklies=images.weeklies,
         releases=images.releases,
         candidates=images.candidates,
+        dailies=images.dailies,
+        cycle=images.cycle,
+        architectures=images.architectures,
+        aliases=images.aliases,
     )

@@ -14,7 +14,7 @@ from despejado_spawner.site.storage import Mount
 from despejado_hub.runtime import Runtime
 
 from . import derive
-from .kubernetes import KubernetesLabs, PodHomes
+from .kubernetes import KubernetesLabs, PodHomes, PodImages
 from .model import Platform
 from .relations import address_block
 
@@ -40,6 +40,7 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         "namespace": labs.namespace,
         "image_repository": labs.images.repository,
         "image_policy": dataclasses.asdict(derive.menu_policy(platform)),
+        "image_credentials": image_credentials(labs.images),
         "image_cache": os.fspath(hub / "images.json"),
         "image_pull_policy": labs.images.pull_policy,
         "image_pull_secrets": list(labs.images.pull_secrets),
@@ -57,6 +58,14 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
     if labs.homes is not None:
         traits |= _homes(labs.homes, platform.storage.homes.layout)
     return traits
+
+
+def image_credentials(images: PodImages) -> str:
+    """The trait ``image_credentials``: where they are kept; empty for none."""
+    if images.credentials is None:
+        return ""
+    source = images.credentials.secret
+    return f"env:{source.env}" if source.file is None else os.fspath(source.file)
 
 
 def network_of(labs: KubernetesLabs, runtime: Runtime) -> Network | None:

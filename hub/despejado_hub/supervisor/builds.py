@@ -15,13 +15,14 @@ from pathlib import Path
 
 from despejado_images.environments import (
     PLAIN_TAG,
-    RECOMMENDED_TAG,
     UI_TAG,
     BuildProgress,
     Environment,
     EnvironmentBuildError,
+    EnvironmentImages,
     EnvironmentStore,
 )
+from despejado_images.image import RECOMMENDED
 
 from despejado_hub.config import Platform, load_platform
 from despejado_hub.config.types import BUILT_IN
@@ -112,7 +113,7 @@ async def prepare(platform: Platform, state: Path, say: Say) -> None:
         # Labs have images of a registry; only the samples are made here, once.
         if wants_samples and not (state / "data" / "butler" / "sample").exists():
             await store.refresh_catalogue()
-            stack = await build(store, RECOMMENDED_TAG, "The stack that makes the samples", say)
+            stack = await build(store, RECOMMENDED, "The stack that makes the samples", say)
             if stack is not None:
                 await build_samples(stack.python, state / "data", say)
         return
@@ -123,11 +124,13 @@ async def prepare(platform: Platform, state: Path, say: Say) -> None:
     await build(store, PLAIN_TAG, "The plain environment", say)
     if catalogue.problem is not None:
         say(f"The list of stack versions could not be refreshed: {catalogue.problem}")
+    for warning in EnvironmentImages(store).warnings:
+        say(warning)
     recommended = next((choice for choice in store.choices() if choice.recommended), None)
     if recommended is None or recommended.tag == PLAIN_TAG:
         say("No stack version is known yet; the plain environment can be used.")
         return
-    stack = await build(store, RECOMMENDED_TAG, f"{recommended.title} (recommended)", say)
+    stack = await build(store, RECOMMENDED, f"{recommended.title} (recommended)", say)
     if stack is not None and wants_samples:
         await build_samples(stack.python, state / "data", say)
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from despejado_images.configured import RECOMMENDED, ImageSource, OfferedImage
+from despejado_images.errors import ImagesError
+from despejado_images.image import ImageSource
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size
 from despejado_spawner.options.hub import OptionsHolder, ServerOptions, TypedOptions
-from despejado_spawner.options.images import menu_images, offered
 from despejado_spawner.options.menu import Menu, bigger_sizes
+from despejado_spawner.options.notices import Notices
 from despejado_spawner.site.model import Site
 from despejado_spawner.units import parse_memory
 
 _ONLY_SIZE = "small"
 _DEFAULT_MEMORY = 2 * 2**30
+_NOTICES = Notices()
+"""Shared by all spawners of a hub, as the source of its images is."""
 
 
 class PodOptions(ServerOptions, Protocol):
@@ -42,6 +45,7 @@ class PodOptions(ServerOptions, Protocol):
 class MenuHolder(OptionsHolder, Protocol):
     """A spawner of a site with an image menu."""
 
+    log: Any
     site: Site
     hub: Any
     menu_path: str
@@ -58,16 +62,6 @@ class MenuOptions(TypedOptions):
         super().__init__(spawner, self._current_menu, self._current_url)
         self._holder = spawner
         self._images = images
-
-    def image(self, name: str) -> OfferedImage:
-        """The image of that name or alias.
-
-        Raises
-        ------
-        OptionsError
-            If it is not offered.
-        """
-        return offered(self._images, name)
 
     async def first_look(self) -> None:
         """A hub that has just started does not know the registry's images yet.
@@ -98,8 +92,8 @@ class MenuOptions(TypedOptions):
         if name is None:
             return None
         try:
-            return self.image(name).size_bytes
-        except OptionsError:
+            return self._images.resolve(name).size_bytes
+        except ImagesError:
             return None  # a lab of an image that is no longer on the menu
 
     def bigger_size(self) -> str | None:
@@ -114,15 +108,9 @@ class MenuOptions(TypedOptions):
 
     def _current_menu(self) -> Menu:
         """The images and sizes that there are now; from memory."""
-        images = menu_images(self._images)
-        recommended = next((image.tag for image in images if image.recommended), None)
-        sizes = self._sizes()
-        return Menu(
-            images=images,
-            sizes=sizes,
-            default_size=self._holder.site.default_size or sizes[0].name,
-            aliases={RECOMMENDED: recommended} if recommended else {},
-        )
+        _NOTICES.tell(self._holder.log, self._images)
+        default_size = self._holder.site.default_size
+        return Menu.of(self._images.choices(), self._sizes(), default_size)
 
     def _current_url(self) -> str:
         path = self._holder.menu_path

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from despejado_spawner.lab_plan import LabServer, Places, plan_lab
-from despejado_spawner.options.images import lab_image
 from despejado_spawner.options.menu import bigger_sizes
 from despejado_spawner.pods.homes import HousedLab, LabHomes
 from despejado_spawner.pods.kubespawner.lean import quicken
@@ -96,7 +95,7 @@ class LabPlanner:
         lab, site = self._lab, self._lab.site
         base = await self._source.base_pod()
         options, menu = self._options.chosen(), self._options.menu()
-        image, size = self._options.image(options.image), menu.size(options.size)
+        image, size = menu.image(options.image), menu.size(options.size)
         identity = await lab_identity(lab)
         home, path = self._homes.home(identity)
         places = Places(
@@ -112,7 +111,7 @@ class LabPlanner:
                 places,
                 identity=identity,
                 options=options,
-                image=lab_image(image),
+                image=image,
                 size=size,
                 bigger_sizes=bigger_sizes(menu.sizes, size),
                 variables=self._source.variables(base),
@@ -126,8 +125,5 @@ class LabPlanner:
             home=home,
             mounts=tuple(ClaimMount(**self._source.expand(dict(mount))) for mount in site.mounts),
             network=None if site.network is None else lab_network_rules(site.network, lab.port),
-            restricted=site.restricted,
-            temporary_size=site.temporary.size,
-            temporary_in_memory=site.temporary.in_memory,
-            ephemeral_storage=site.ephemeral_storage,
+            settings=site,
         )

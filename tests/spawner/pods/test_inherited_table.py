@@ -60,10 +60,10 @@ def members(node: ast.ClassDef) -> set[str]:
         targets = each.targets if isinstance(each, ast.Assign) else []
         targets = [each.target] if isinstance(each, ast.AnnAssign) else targets
         found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    for each in attributes(node):
-        own = isinstance(each.value, ast.Name) and each.value.id == "self"
-        if own and isinstance(each.ctx, ast.Store):
-            found.add(each.attr)
+    for attribute in attributes(node):
+        own = isinstance(attribute.value, ast.Name) and attribute.value.id == "self"
+        if own and isinstance(attribute.ctx, ast.Store):
+            found.add(attribute.attr)
     return found
 
 
