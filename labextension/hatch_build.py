@@ -120,6 +120,7 @@ class LabExtensionHook(BuildHookInterface):
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
+        """Build requirements that only a bundle that must be built has."""
         if is_up_to_date(Path(self.root)):
             return []
         needed = ["jupyter-builder>=1.2,<2"]
@@ -128,4 +129,5 @@ class LabExtensionHook(BuildHookInterface):
         return needed
 
     def initialize(self, version: str, build_data: dict[str, object]) -> None:
+        """Build the bundle, unless it is there."""
         ensure_bundle(Path(self.root))

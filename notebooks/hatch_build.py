@@ -9,9 +9,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class NotebooksHook(BuildHookInterface):
+    """Puts the notebooks into the wheel."""
+
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add each notebook beside the package to the wheel, below it."""
         # An editable install finds them where they are; the sdist keeps them in place.
         if self.target_name != "wheel" or version == "editable":
             return

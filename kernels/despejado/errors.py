@@ -35,7 +35,7 @@ class UnknownName(DespejadoError):
 
 
 class ButlerMissing(DespejadoError):
-    """This environment has no ``lsst.daf.butler``."""
+    """The environment has no ``lsst.daf.butler``."""
 
 
 class RepositoryMissing(DespejadoError):

@@ -33,10 +33,10 @@ AstropyCCD differently cannot be opened side by side. So a change here is a chan
 
 
 class AstropyCCDFormatter(FormatterV2):
-    """A CCDData as the FITS file that astropy writes: the image with its WCS, unit (BUNIT) and
-    header in the primary HDU, then ``MASK`` and ``UNCERT`` where there are such.
+    """A CCDData as the FITS file that astropy writes.
 
-    Components: ``wcs`` (reads the header only),
+    The image with its WCS, unit (BUNIT) and header is in the primary HDU, then ``MASK`` and
+    ``UNCERT`` where there are such. Components: ``wcs`` (reads the header only),
     ``mask`` (bool, shape of the image) and ``variance`` (in the square of the image's unit); None
     where the file has none. Files of other origin are read too: their unit is ``adu`` if the
     header has no BUNIT.

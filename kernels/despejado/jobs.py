@@ -57,8 +57,11 @@ class Outcome:
 
 
 class QueryRun:
-    """A query that is being run. ``report`` is called, in the thread that waits, once the query
-    takes longer than `QUIET_SECONDS` and then at each change."""
+    """A query that is being run.
+
+    ``report`` is called, in the thread that waits, once the query takes longer than
+    `QUIET_SECONDS` and then at each change.
+    """
 
     def __init__(self, service: TapService, query: str, report: Callable[[Progress], None]) -> None:
         self._service = service
@@ -91,8 +94,10 @@ class QueryRun:
             self._stop.set()
 
     def abort(self) -> None:
-        """Abort the job (UWS 1.1: PHASE=ABORT). Any thread may call this, more than once; a job
-        that has ended meanwhile stays as it ended."""
+        """Abort the job (UWS 1.1: PHASE=ABORT).
+
+        Any thread may call this, more than once; a job that has ended meanwhile stays as it ended.
+        """
         self._abort_asked.set()
         if self._job is None:
             return
@@ -152,8 +157,10 @@ class QueryRun:
         return self._last
 
     def _watch(self, job: Job) -> None:
-        """Follow the job; runs in a thread of its own, so that the waiting thread can be
-        interrupted at any moment. Whatever ends this thread, the other one hears of it."""
+        """Follow the job, in a thread of its own: the waiting one can be interrupted at any moment.
+
+        Whatever ends this thread, the other one hears of it.
+        """
         url = str(job.url)
         last = Progress("ERROR", url, note=f"The job {url} cannot be followed any more.")
         try:

@@ -73,7 +73,9 @@ class AdqlMagics(Magics):
 
     @cell_magic
     def adql(self, line: str, cell: str) -> Table | None:
-        """Run an ADQL query and get an astropy Table::
+        """Run an ADQL query and get an astropy Table.
+
+        Written as::
 
             %%adql [-o NAME] [--maxrec ROWS] [--dataset NAME] [--async]
             SELECT TOP 10 * FROM ...

@@ -74,8 +74,10 @@ class Job(AsyncTAPJob):
 
 
 class TapService(pyvo.dal.TAPService):
-    """A `pyvo.dal.TAPService` of one data set: sends the token where it belongs, reads results
-    fast, and explains what goes wrong."""
+    """A `pyvo.dal.TAPService` of one data set.
+
+    It sends the token where it belongs, reads results fast, and explains what goes wrong.
+    """
 
     def __init__(self, url: str, session: requests.Session) -> None:
         super().__init__(url, session=session)
@@ -181,8 +183,10 @@ class TapService(pyvo.dal.TAPService):
         return TapQueryError(text, label, self.baseurl)
 
     def _refusal(self, response: requests.Response, query: str) -> DespejadoError:
-        """The error for an answer of 400 and above (DALI 1.1 §4.2: a VOTable with the message in
-        an INFO, or plain text)."""
+        """The error for an answer of 400 and above.
+
+        It is a VOTable with the message in an INFO, or plain text (DALI 1.1 §4.2).
+        """
         said = _message(response)
         if response.status_code < requests.codes.server_error and said:
             return self.query_error(said, query)
@@ -230,8 +234,11 @@ def _message(response: requests.Response) -> str:
 
 
 def tables_in(query: str) -> list[str]:
-    """The tables that a query reads, as written but without quotes (a reading good enough for
-    suggestions: strings and comments are skipped, subqueries are looked into)."""
+    """The tables that a query reads, as written but without quotes.
+
+    The reading is good enough for suggestions: strings and comments are skipped, subqueries are
+    looked into.
+    """
     text = _QUOTED.sub(" ", query)
     found: list[str] = []
     for match in _FROM.finditer(text):
@@ -255,8 +262,10 @@ def tap(dataset: str | None = None) -> TapService:
 
 
 def service_of(platform: Platform, dataset: Dataset) -> TapService:
-    """The TAP service of one data set of a platform. The token goes to the addresses of that
-    data set only."""
+    """The TAP service of one data set of a platform.
+
+    The token goes to the addresses of that data set only.
+    """
     service = dataset.service("tap")
     if not service.external:
         platform.tokens.token()  # say now that there is none, not at the first query

@@ -27,8 +27,11 @@ class TokenLacksScope(DespejadoError, requests.HTTPError):
 
 
 def is_at_or_below(url: str, base: str) -> bool:
-    """Whether ``url`` is ``base`` or lies below it: same scheme, host and port, and whole path
-    segments. A path that climbs (``..``, also encoded) is never below anything."""
+    """Whether ``url`` is ``base`` or lies below it.
+
+    Scheme, host and port are the same, and whole path segments. A path that climbs (``..``, also
+    encoded) is never below anything.
+    """
     try:
         here, there = urlsplit(url), urlsplit(base)
         same = (
@@ -49,6 +52,7 @@ class NoAuth(AuthBase):
     """No credentials, and none from netrc either."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Take credentials out of a request."""
         request.headers.pop("Authorization", None)
         return request
 
@@ -68,6 +72,7 @@ class TokenAuth(AuthBase):
         return url is not None and any(is_at_or_below(url, base) for base in self._bases)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token into a request that it covers, and take it out of any other."""
         request.headers.pop("Authorization", None)
         if self.covers(request.url):
             request.headers["Authorization"] = f"Bearer {self._token()}"
@@ -95,8 +100,11 @@ class PlatformSession(requests.Session):
     def request(  # type-compatible with requests: everything passes through
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
     ) -> requests.Response:
-        """As `requests.Session.request`; raises `TokenRefused`, `TokenLacksScope` and
-        `ServiceUnavailable` for the platform's services."""
+        """As `requests.Session.request`, with errors that say what to do.
+
+        Raises `TokenRefused`, `TokenLacksScope` and `ServiceUnavailable` for the platform's
+        services.
+        """
         address = url.decode() if isinstance(url, bytes) else url
         ours = self.auth.covers(address)
         try:

@@ -39,7 +39,7 @@ _LENGTH = struct.Struct(">I")
 
 
 class _NotSimple(Exception):
-    """This document needs astropy's own reader."""
+    """The document needs astropy's own reader."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,10 @@ def _columns(rows: bytes, layouts: list[_Layout]) -> tuple[list[Any], NDArray[np
 
 
 def _walk(rows: bytes, layouts: list[_Layout], flags: int) -> tuple[list[Any], NDArray[np.uint8]]:
-    """As `_columns` where rows differ in length: one pass in Python finds where each row's
-    variable cells are, numpy gathers the rest."""
+    """As `_columns`, where rows differ in length.
+
+    One pass in Python finds where each row's variable cells are, numpy gathers the rest.
+    """
     strings: dict[int, list[bytes]] = {i: [] for i, each in enumerate(layouts) if each.size is None}
     widths = {i: np.dtype(layouts[i].item).itemsize for i in strings}
     runs: list[tuple[int, int]] = []  # bytes to skip, then the variable column

@@ -66,6 +66,7 @@ class DespejadoLab(ExtensionApp):
     lab: Lab
 
     def initialize_settings(self) -> None:
+        """Make the lab that the handlers answer from, out of the traits."""
         cgroup_dir = Path(self.cgroup_dir)
         self.lab = Lab(
             root=Path(self.settings["server_root_dir"]).expanduser(),
@@ -88,6 +89,7 @@ class DespejadoLab(ExtensionApp):
         self.settings["event_logger"].emit(schema_id=STOPPED_EVENT, data={"id": stop.id})
 
     def initialize_handlers(self) -> None:
+        """Add the routes of the package's README."""
         self.handlers += [
             (r"/despejado/config", ConfigHandler, {"name": self.name}),
             (r"/despejado/tutorials", TutorialsHandler, {"name": self.name}),

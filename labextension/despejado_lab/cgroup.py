@@ -14,8 +14,10 @@ _NO_LIMIT = 2**60
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes in use that cannot be given back, the limit (None without one), and how many
-    processes have been killed because there was no more."""
+    """Bytes in use that cannot be given back, and the limit (None without one).
+
+    ``kills`` is how many processes have been killed because there was no more.
+    """
 
     used: int
     limit: int | None
@@ -46,10 +48,10 @@ _VERSIONS = (
 
 
 def read_memory(folder: Path) -> Memory | None:
-    """What the control group says now; None where there is none, as on a machine without
-    containers. Takes a few tenths of a millisecond.
+    """What the control group says now; None on a machine without one.
 
-    Files that were read and can be read again do not count as used, as the kubelet counts.
+    Takes a few tenths of a millisecond. Files that were read and can be read again do
+    not count as used, as the kubelet counts.
     """
     for names in _VERSIONS:
         try:

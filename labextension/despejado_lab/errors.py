@@ -71,7 +71,7 @@ class StorageFailed(LabError):
 
 
 class NoHub(LabError):
-    """This server was not started by a JupyterHub."""
+    """The server was not started by a JupyterHub."""
 
     status = 404
     reason = "no-hub"

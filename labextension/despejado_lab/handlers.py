@@ -25,9 +25,11 @@ class LabHandler(ExtensionHandlerMixin, APIHandler):
 
     @property
     def lab(self) -> Lab:
+        """What the routes answer from."""
         return cast("DespejadoLab", self.extensionapp).lab
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
+        """Answer an error of ours as JSON with ``message`` and ``reason``."""
         error = _raised(kwargs.get("exc_info"))
         if not isinstance(error, LabError):
             super().write_error(status_code, **kwargs)
@@ -41,6 +43,7 @@ class LabHandler(ExtensionHandlerMixin, APIHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
+        """Log an error of ours as one line: it is an answer, not a fault of the server."""
         if isinstance(value, LabError):
             self.log.info("%s %s: %s", self.request.method, self.request.path, value.message)
         else:
@@ -57,6 +60,7 @@ class ConfigHandler(LabHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
+        """Answer with environment, size, user, pages of the hub, abnormal start."""
         config = await self.lab.config()
         self.finish(config.as_json())
 
@@ -67,6 +71,7 @@ class TutorialsHandler(LabHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
+        """Answer with the tree of tutorials."""
         tutorials = await self.lab.tutorials()
         self.finish(tutorials.as_json())
 
@@ -77,6 +82,7 @@ class TutorialCopyHandler(LabHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
+        """Copy a tutorial into the user's files; 201 with its path."""
         path, overwrite = _copy_request(self.get_json_body())
         copied = await self.lab.copy_tutorial(path, overwrite=overwrite)
         self.set_status(201)
@@ -94,6 +100,7 @@ class MemoryHandler(LabHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
+        """Answer with memory used and allowed, and the last stops for lack of it."""
         memory = await self.lab.memory()
         self.finish(memory.as_json())
 
@@ -107,6 +114,7 @@ class ExitHandler(LabHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
+        """Answer 202, then have the hub stop this server."""
         hub = self.lab.hub()
         await hub.check_may_stop()
         self.set_status(202)

@@ -29,6 +29,7 @@ class Tutorials:
     problem: str | None = None
 
     def as_json(self) -> dict[str, object]:
+        """The answer of the route, as JSON."""
         return {"entries": [entry.as_json() for entry in self.entries], "problem": self.problem}
 
 
@@ -40,6 +41,7 @@ class MemoryState:
     stops: tuple[Stop, ...]
 
     def as_json(self) -> dict[str, object]:
+        """The answer of the route, as JSON."""
         return {
             "used": self.now.used if self.now else None,
             "limit": self.now.limit if self.now else None,

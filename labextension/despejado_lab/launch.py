@@ -90,7 +90,6 @@ def stop_from_the_loop(serverapp: Any) -> None:
     The server's own handler writes to the log at once. Where the signal meets a line that is just
     being written, that fails, and the server would not stop (seen in one of twenty stops).
     """
-
     import asyncio  # slow, and loaded by now
 
     def stop() -> None:

@@ -47,6 +47,7 @@ class Trouble:
 
     @property
     def message(self) -> str:
+        """What happened and what to do, for the user."""
         advice = _ADVICE.get(
             self.code, f"Report error {self.number} ({self.text}) to the administrator."
         )

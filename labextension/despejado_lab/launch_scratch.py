@@ -42,8 +42,10 @@ def prepare_scratch(environment: MutableMapping[str, str]) -> list[str]:
 
 
 def layout(user: str, home: str) -> PurePosixPath:
-    """The user's folder below the scratch folder, as homes are laid out: ``r/rachel`` or
-    ``rachel``."""
+    """The user's folder below the scratch folder.
+
+    It follows the layout of homes: ``r/rachel`` or ``rachel``.
+    """
     last = PurePosixPath(home).parts[-2:]
     return PurePosixPath(*last) if last == (user[0], user) else PurePosixPath(user)
 

@@ -34,6 +34,7 @@ class Stop:
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def as_json(self) -> dict[str, object]:
+        """The entry of ``stops`` in the answer of the memory route."""
         return asdict(self)
 
 

@@ -31,6 +31,7 @@ class Entry:
     entries: tuple[Entry, ...] = ()
 
     def as_json(self) -> dict[str, object]:
+        """The entry and all below it, as the tutorials route answers."""
         answer: dict[str, object] = {"kind": self.kind, "path": self.path, "title": self.title}
         if self.kind == "folder":
             answer["entries"] = [entry.as_json() for entry in self.entries]

@@ -44,6 +44,16 @@ class NotOffered(ServiceError):
     status = 400
 
 
+class FormatBroken(ServiceError):
+    """A result format whose writer cannot be loaded: the operator's to mend."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"Results cannot be written as {name} now: ask for another RESPONSEFORMAT, "
+            f"and tell the operator ({reason})."
+        )
+
+
 class TooLarge(ServiceError):
     """A request body beyond what the service reads."""
 
@@ -80,6 +90,7 @@ class Unavailable(ServiceError):
     status = 503
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         return {"Retry-After": "5"}
 
 
@@ -93,6 +104,7 @@ class Unauthorized(ServiceError):
         self._error = error
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         detail = f', error="{self._error}"' if self._error else ""
         return {
             # two challenges in one field (RFC 9110 §11.6.1): tokens first, passwords for clients
@@ -113,6 +125,7 @@ class Forbidden(ServiceError):
         self._scope = scope
 
     def headers(self) -> dict[str, str]:
+        """Header fields of the answer, beside its status and body."""
         return {
             "WWW-Authenticate": (
                 f'Bearer realm="despejado", error="insufficient_scope", scope="{self._scope}"'

@@ -122,6 +122,7 @@ class Cancel:
 
     @property
     def cancelled(self) -> bool:
+        """Whether a stop was requested."""
         return self._event.is_set()
 
     @contextmanager
@@ -142,20 +143,26 @@ class Cancel:
 class ResultStream(Protocol):
     """Rows as they come. One consumer; ``overflow`` and ``rows`` are final once drained.
 
-    Iterating ``batches`` raises a :class:`QueryError` when the query does not finish.
+    Batches have one Arrow type for each VOTable datatype (``formats.cells.arrow_type``), which all
+    writers rely on. Iterating them raises a :class:`QueryError` when the query does not finish.
     ``close`` frees the cursor and may be called at any time, more than once, from the consumer.
     """
 
     @property
-    def columns(self) -> tuple[Column, ...]: ...
+    def columns(self) -> tuple[Column, ...]:
+        """What the columns of each batch are."""
 
     @property
-    def batches(self) -> Iterator[pa.RecordBatch]: ...
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, once. Raises QueryError and its kinds."""
 
     @property
-    def overflow(self) -> bool: ...
+    def overflow(self) -> bool:
+        """Whether there were more rows than allowed; known at the end."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """Rows read so far."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the query, if it still runs."""

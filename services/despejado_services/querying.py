@@ -11,9 +11,11 @@ from despejado_services.parameters import TapRequest
 class QueryEngine(Protocol):
     """What the web side needs of ``despejado_services.engine.Engine``. Thread-safe."""
 
-    def plan(self, adql: str, *, maxrec: int) -> Plan: ...
+    def plan(self, adql: str, *, maxrec: int) -> Plan:
+        """Check and translate a query. Raises AdqlError."""
 
-    def run(self, plan: Plan, *, cancel: Cancel) -> ResultStream: ...
+    def run(self, plan: Plan, *, cancel: Cancel) -> ResultStream:
+        """Start a query; the caller closes the stream."""
 
 
 def run_query(engine: QueryEngine, asked: TapRequest, cancel: Cancel) -> ResultStream:

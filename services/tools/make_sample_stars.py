@@ -74,6 +74,7 @@ def convert(source: pa.Table) -> pa.Table:
 
 
 def main() -> None:
+    """Write the sample out of a Big Sky file."""
     parser = argparse.ArgumentParser(description="Make the packaged star sample")
     parser.add_argument("bigsky", type=Path, help="the Big Sky mag 11 parquet file")
     parser.add_argument("--out", type=Path, default=OUTPUT)

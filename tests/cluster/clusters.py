@@ -12,11 +12,11 @@ from pathlib import Path
 
 import httpx
 
-from tests.cluster.harness import foreign
+from tests.cluster.harness import foreign, registry
 from tests.cluster.harness.api import Api
 from tests.cluster.harness.bringup import control_of
 from tests.cluster.harness.components import Components
-from tests.cluster.harness.images import import_base
+from tests.cluster.harness.images import busybox, import_base
 from tests.cluster.harness.layout import Layout
 from tests.cluster.harness.settings import Settings, load
 
@@ -24,6 +24,7 @@ NEEDED = ("despejado/lab:plain", "despejado-tests/stock:1", "despejado/lab:w_202
 """The images of the cluster tier."""
 LOCK = Path(tempfile.gettempdir()) / "despejado-tests-images.lock"
 _TARGETS = {"despejado-tests/stock:1": "stock"}
+_BUSYBOX = ("library/busybox", "latest")
 _REGISTRY_VARIABLE = "DESPEJADO_TEST_REGISTRY"
 _ADDRESS_VARIABLE = "DESPEJADO_TEST_ADDRESS"
 
@@ -110,6 +111,10 @@ def main() -> None:
     cluster = find_cluster()
     if cluster is None:
         raise SystemExit("no cluster: make cluster brings one up")
+    if not cluster.registry:
+        raise SystemExit(f"{_REGISTRY_VARIABLE} must name a registry (HOST:PORT) of the cluster")
+    if not registry.has(cluster.registry, *_BUSYBOX):  # the own cluster came with it
+        registry.push(cluster.registry, *_BUSYBOX, busybox())
     for name in NEEDED:
         print(cluster.image(name), flush=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
-from despejado_spawner.options import Menu, options_schema, options_to_json, parse_options
+from despejado_spawner.options import Menu, options_to_json, parse_options
 from despejado_spawner.options.inputs import Number
 from despejado_spawner.site.options import SiteOptions, effect_of, inputs_for
 from hypothesis import given
@@ -116,12 +116,6 @@ def test_effects_hold_the_value_and_the_later_option_counts() -> None:
 
 def test_a_flag_that_is_off_does_nothing() -> None:
     assert effect_of(OPTIONS, {"batch": False}).node_selector == {}
-
-
-def test_the_schema_of_a_request_has_the_options_of_the_site() -> None:
-    properties = options_schema(menu_for())["properties"]
-    assert properties["release"]["enum"] == ["dp1"]
-    assert "gpu" not in properties
 
 
 @pytest.mark.parametrize(

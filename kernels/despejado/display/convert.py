@@ -60,8 +60,11 @@ def to_showable(thing: object) -> SkyImage | Table:
 
 
 def positions(overlay: object) -> SkyCoord:
-    """Positions on the sky out of a catalogue: a SkyCoord, or a table with a column of them or
-    with right ascension and declination (degrees, if the columns have no unit)."""
+    """Positions on the sky out of a catalogue.
+
+    It is a SkyCoord, or a table with a column of them or with right ascension and declination
+    (degrees, if the columns have no unit).
+    """
     if isinstance(overlay, SkyCoord):
         return overlay.reshape(-1)
     table = overlay if isinstance(overlay, Table) else _table_of(overlay)

@@ -26,8 +26,11 @@ _BAD = "#5a3d5c"
 
 @dataclass(frozen=True, eq=False)
 class ImageView:
-    """A drawn image: the matplotlib ``figure`` and ``axes`` (sky axes where there is a WCS), and
-    the marks of the overlay. The axes count in pixels of the image, the first one at (0, 0)."""
+    """A drawn image and the marks of its overlay.
+
+    ``figure`` and ``axes`` are matplotlib's (sky axes where there is a WCS). The axes count in
+    pixels of the image, the first one at (0, 0).
+    """
 
     figure: Any
     axes: Any
@@ -41,8 +44,10 @@ class MatplotlibBackend:
     """Draws with ``matplotlib.pyplot``, so that the figure appears wherever others do."""
 
     def show_image(self, image: SkyImage, overlay: SkyCoord | None) -> ImageView:
-        """Draw an image with zscale limits and asinh stretch, bad pixels in a colour of their
-        own, and the positions of ``overlay`` as rings."""
+        """Draw an image, and the positions of ``overlay`` as rings.
+
+        Limits are zscale's, the stretch is asinh, bad pixels have a colour of their own.
+        """
         figure = plt.figure(figsize=(7.0, 6.0), layout="compressed")
         axes = figure.add_subplot(projection=image.wcs)
         _draw(figure, axes, image)

@@ -112,8 +112,10 @@ class Preview:
 
 
 def _number(value: Any, column: Any) -> str:
-    """The column's own format if it has one, else as many digits as the type is good for a
-    reader: eight for doubles (a position to a few milliarcseconds), five for floats."""
+    """A number in the column's own format, or with the digits that a reader needs.
+
+    Eight for doubles (a position to a few milliarcseconds), five for floats.
+    """
     wanted = getattr(column.info, "format", None)
     if wanted and isinstance(wanted, str):
         return wanted % value if "%" in wanted else format(value, wanted.strip("{}:"))

@@ -71,8 +71,10 @@ def build(stars: Path, out: Path, obscore_file: Path, progress: Progress) -> Non
     The result is read-only for everybody (SQLite in journal mode DELETE: the Butler cannot open a
     WAL file in a folder that it may not write to).
 
-    Raises:
-        SampleError: the folder cannot be written, or the star catalogue is missing.
+    Raises
+    ------
+    SampleError
+        If the folder cannot be written, or the star catalogue is missing.
     """
     if not stars.is_file():
         raise SampleError(f"star catalogue {stars} is missing: reinstall despejado-services")

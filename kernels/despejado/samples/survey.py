@@ -94,10 +94,12 @@ class Visit:
 
     @property
     def end(self) -> datetime:
+        """When the exposure ends (TAI, without a time zone)."""
         return self.begin + timedelta(seconds=self.exposure_seconds)
 
     @property
     def name(self) -> str:
+        """Instrument, night and number in it: unique in the survey."""
         return f"{INSTRUMENT}_{self.day_obs}_{self.seq_num:05d}"
 
 

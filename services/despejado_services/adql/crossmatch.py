@@ -43,6 +43,7 @@ class Pair:
 
 
 def conjuncts(node: exp.Expr) -> list[exp.Expr]:
+    """The conditions that AND joins, without parentheses around the whole."""
     while isinstance(node, exp.Paren):
         node = node.this
     return flatten(node) if isinstance(node, exp.And) else [node]

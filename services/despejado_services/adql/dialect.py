@@ -36,6 +36,8 @@ class ADQL(Dialect):
     """Tokenizer and parser of ADQL 2.1 (§2 and appendix A)."""
 
     class Tokenizer(tokens.Tokenizer):
+        """Tokens of ADQL 2.1 §2.1; sqlglot's extras are taken away."""
+
         COMMENTS: ClassVar = ["--"]
         COMMANDS: ClassVar = set()
         SINGLE_TOKENS: ClassVar = {
@@ -47,6 +49,8 @@ class ADQL(Dialect):
         }
 
     class Parser(parser.Parser):
+        """The grammar of ADQL; what other dialects of SQL add is taken away."""
+
         FUNCTIONS: ClassVar = {}
         NO_PAREN_FUNCTIONS: ClassVar = {}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {"CASE": lambda self: self._parse_case()}
@@ -105,7 +109,7 @@ def parse(query: str) -> tuple[exp.Expr, QueryText]:
 
 
 def _unclosed(text: QueryText) -> AdqlError:
-    """sqlglot does not say where; find the quote that is never closed."""
+    """Find the quote that is never closed: sqlglot does not say where."""
     match = re.compile(r"(?:[^'\"-]|--[^\n]*|-|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")*").match(
         text.text
     )
@@ -172,6 +176,7 @@ def _check_word(token: Token, called: bool, text: QueryText) -> None:
 
 
 def check_reserved(word: str, offset: int, text: QueryText) -> None:
+    """Raise AdqlError for a reserved word (ADQL 2.1 §2.1.2) that is used as a name."""
     if word.upper() in RESERVED:
         raise text.error_at(
             offset,

@@ -47,11 +47,14 @@ Subquery = Callable[[exp.Expr, Scope], tuple[str, int]]
 
 @dataclass(frozen=True)
 class Value:
+    """SQL of an expression, and what is known of its values."""
+
     sql: str
     meta: Meta = field(default_factory=Meta)
 
 
 def text_literal(value: str) -> str:
+    """A string as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"
 
 
@@ -353,6 +356,7 @@ class Writer:
     # geometry tests
 
     def two_points(self, node: exp.Expr) -> tuple[Point, Point]:
+        """Two points out of two POINTs or columns, or four numbers. Raises AdqlError."""
         given = node.expressions
         if len(given) == 4:
             return self.shapes.point_of(*given[:2]), self.shapes.point_of(*given[2:])
@@ -361,6 +365,7 @@ class Writer:
         return self.shapes.point(given[0], "DISTANCE"), self.shapes.point(given[1], "DISTANCE")
 
     def two_shapes(self, node: exp.Expr) -> tuple[Shape, Shape]:
+        """The two regions or points of a predicate. Raises AdqlError."""
         name, given = function_name(node) or "", node.expressions
         if len(given) != 2:
             raise self.text.error(node, f"{name} takes two regions or points")

@@ -24,6 +24,7 @@ class Function:
 
     @property
     def counts(self) -> str:
+        """How many arguments it takes, for people: ``1 or 2``."""
         return " or ".join(map(str, sorted(self.templates)))
 
 

@@ -67,10 +67,12 @@ class Source:
     table: TableInfo | None = None
 
     def reference(self, physical: str) -> str:
+        """A column of the source in SQL, by its name in the store."""
         return f"{quote(self.sql_alias)}.{quote(physical)}"
 
     @property
     def from_sql(self) -> str:
+        """The source in a FROM clause."""
         return f"{self.sql} AS {quote(self.sql_alias)}"
 
 
@@ -98,6 +100,7 @@ class Scope:
     hidden: set[str] = field(default_factory=set)
 
     def add(self, source: Source, node: exp.Expr) -> None:
+        """Make a source visible. Raises AdqlError if its name is taken."""
         if any(s.alias.lower() == source.alias.lower() for s in self.sources):
             raise self.text.error(
                 node, f"two tables are called {source.alias}; give one of them another name with AS"

@@ -86,6 +86,7 @@ def only(node: exp.Expr, allowed: frozenset[str] | set[str], text: QueryText) ->
 
 
 def whole_number(node: exp.Expr | None, what: str, text: QueryText) -> int:
+    """The value of a whole number in a query. Raises AdqlError for anything else."""
     if isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit():
         if int(node.name) > _MANY:
             raise text.error(node, f"{what} cannot be larger than {_MANY}")

@@ -43,11 +43,13 @@ class Point:
 
     @property
     def xyz(self) -> str:
+        """SQL of the unit vector: three numbers."""
         pair = f"{self.ra}, {self.dec}"
         return f"adql_x({pair}), adql_y({pair}), adql_z({pair})"
 
     @property
     def literal(self) -> str:
+        """SQL of the position as an array of two doubles, in degrees."""
         return f"[CAST({self.ra} AS DOUBLE), CAST({self.dec} AS DOUBLE)]"
 
 
@@ -72,6 +74,7 @@ class Area:
 
     @property
     def circle_centre(self) -> Point | None:
+        """The centre if the region is one circle, else None."""
         return self.circle[0] if self.circle else None
 
     @property
@@ -137,11 +140,6 @@ class ShapeReader:
         self._text = text
         self._write_number = write_number
 
-    def is_shape(self, node: exp.Expr) -> bool:
-        if isinstance(node, exp.Column):
-            return self._region_source(node) is not None
-        return function_name(node) in SHAPES
-
     def shape(self, node: exp.Expr, what: str) -> Shape:
         """The shape that ``node`` is; ``what`` says where it stands, for the error."""
         name = function_name(node)
@@ -159,6 +157,7 @@ class ShapeReader:
             raise self._text.error(node, f"this {name} cannot be used: {error}") from error
 
     def point(self, node: exp.Expr, what: str) -> Point:
+        """The point of an expression; ``what`` asks for it. Raises AdqlError."""
         found = self.shape(node, what)
         if not isinstance(found, Point):
             raise self._text.error(node, f"{what} needs a POINT here")
@@ -294,6 +293,7 @@ class ShapeReader:
 
 
 def constant_area(region: Region, corners: list[tuple[float, float]] | None = None) -> Area:
+    """The area of a region that is known before the query runs."""
     parts: tuple[Circle | ConvexPolygon, ...]
     numbers: tuple[str, ...] | None = None
     if isinstance(region, Circle):

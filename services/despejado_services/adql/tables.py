@@ -47,14 +47,17 @@ class Part:
     joins: list[Join] = field(default_factory=list)
 
     def sources(self) -> list[Source]:
+        """All tables below, from left to right."""
         own = [self.first] if isinstance(self.first, Source) else self.first.sources()
         return own + [s for join in self.joins for s in join.right.sources()]
 
     def all_joins(self) -> list[Join]:
+        """All joins below, from left to right."""
         inner = self.first.all_joins() if isinstance(self.first, Part) else []
         return inner + [j for join in self.joins for j in (*join.right.all_joins(), join)]
 
     def render(self) -> str:
+        """SQL of a FROM clause, without the word."""
         if isinstance(self.first, Source):
             sql = self.first.from_sql
         else:
@@ -91,6 +94,7 @@ class TableReader:
         self.used: dict[str, None] = {}
 
     def read(self, select: exp.Select, scope: Scope) -> Part:
+        """The tables of a SELECT; they are added to ``scope``. Raises AdqlError."""
         part = Part(self._reference(select.args["from_"].this, scope))
         return self._join(part, select.args.get("joins") or [], scope)
 

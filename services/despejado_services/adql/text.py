@@ -17,12 +17,14 @@ class QueryText:
         self.text = text
 
     def place(self, offset: int) -> tuple[int, int]:
+        """Line and column, from 1, of an offset."""
         before = self.text[:offset]
         return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
 
     def error_at(
         self, offset: int, message: str, token: str | None = None, suggestions: Iterable[str] = ()
     ) -> AdqlError:
+        """An error at an offset of the query."""
         line, column = self.place(offset)
         return AdqlError(
             message, token=token, line=line, column=column, suggestions=tuple(suggestions)

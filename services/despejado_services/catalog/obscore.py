@@ -27,6 +27,7 @@ _TABLE = "ivoa.obscore"
 def fill_obscore(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, path: Path, there: bool
 ) -> None:
+    """Make ``ivoa.ObsCore`` (ObsCore 1.1) in the store, from ``path`` if the file is ``there``."""
     import duckdb
 
     ((_, table),) = catalogue.find("ivoa", "ObsCore")

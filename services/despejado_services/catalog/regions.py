@@ -31,6 +31,7 @@ class RegionRow:
 
 
 def region_row(region: Circle | ConvexPolygon) -> RegionRow:
+    """Centre, radius (radians) and edges of a region, as ObsCore's rows keep them."""
     if isinstance(region, Circle):
         return RegionRow(*region.centre, math.radians(region.radius), ())
     following = region.vertices[1:] + region.vertices[:1]
@@ -41,4 +42,5 @@ def region_row(region: Circle | ConvexPolygon) -> RegionRow:
 
 
 def pieces(region: Region) -> tuple[Circle | ConvexPolygon, ...]:
+    """The convex parts of a region."""
     return (region,) if isinstance(region, Circle) else region

@@ -75,6 +75,7 @@ class Store:
         return self._snapshot().cursor()
 
     def close(self) -> None:
+        """Close the connections; the next query opens them again."""
         with self._lock:
             if self._current:
                 self._current[1].close()

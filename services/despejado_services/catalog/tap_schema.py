@@ -64,6 +64,7 @@ def _column(table: str, column: ColumnInfo, index: int) -> Row:
 
 
 def fill_tap_schema(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    """Make the tables of TAP_SCHEMA (TAP 1.1 §4) in the store."""
     rows = tap_schema_rows(catalogue)
     for schema, table in _own_tables(catalogue):
         name = Catalogue.physical(schema, table)

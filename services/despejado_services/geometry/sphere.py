@@ -20,14 +20,17 @@ def vector(ra: float, dec: float) -> Vector:
 
 
 def dot(a: Vector, b: Vector) -> float:
+    """The scalar product."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def cross(a: Vector, b: Vector) -> Vector:
+    """The vector product."""
     return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
 def unit(a: Vector) -> Vector:
+    """The vector of length 1 in the same direction."""
     norm = math.sqrt(dot(a, a))
     return (a[0] / norm, a[1] / norm, a[2] / norm)
 
@@ -53,6 +56,7 @@ class Circle:
 
     @property
     def centre(self) -> Vector:
+        """The centre as a unit vector."""
         return vector(self.ra, self.dec)
 
 
@@ -68,9 +72,6 @@ class ConvexPolygon:
     normals: tuple[Vector, ...]
     centre: Vector
     radius: float
-
-    def contains(self, point: Vector) -> bool:
-        return all(dot(n, point) >= 0 for n in self.normals)
 
 
 def check_position(ra: float, dec: float) -> None:

@@ -36,6 +36,7 @@ class Changes:
 
     @property
     def closed(self) -> bool:
+        """Whether nobody may wait any more: the service ends."""
         return self._closed
 
     @contextmanager

@@ -45,7 +45,8 @@ STORE_CLOSED = (
 class Work(Protocol):
     """Runs the job's query and keeps its result; raises what went wrong."""
 
-    def __call__(self, job: Job, cancel: Cancel) -> Result: ...
+    def __call__(self, job: Job, cancel: Cancel) -> Result:
+        """Do the work of a job, in a thread of its own. Raises QueryError and AdqlError."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Form, REST, links and saved options all go through the same list.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from despejado_spawner.models import SpawnOptions
@@ -20,6 +20,7 @@ def _image(menu: Menu) -> Input:
         "What your notebooks import.",
         menu.image_names,
         menu.default_image,
+        why_not=menu.why_not,
     )
 
 
@@ -60,17 +61,6 @@ OF_EVERY_LAB: dict[str, Callable[[Menu], Input]] = {
 def fields_of(menu: Menu) -> tuple[Input, ...]:
     """All options that this user has now: those of every lab, then the site's own."""
     return (*(make(menu) for make in OF_EVERY_LAB.values()), *menu.own)
-
-
-def options_schema(menu: Menu) -> dict[str, Any]:
-    """JSON Schema of a spawn request's options with what the menu offers now."""
-    fields: Sequence[Input] = fields_of(menu)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {field.name: field.schema() for field in fields},
-    }
 
 
 def options_to_json(options: SpawnOptions) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import NOTHING
@@ -22,13 +21,18 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
 
 
+def _nobody_knows(_: str) -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Choice:
     """One of several names.
 
     ``names`` are what may be chosen, ``titles`` their words for people where they have some,
     ``helps`` a sentence on each. ``default`` is None where nothing can be chosen at present.
-    ``any_case`` takes names in other letter cases, too.
+    ``any_case`` takes names in other letter cases, too; ``why_not`` has a sentence on a name that
+    is there and cannot be chosen.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Choice:
     titles: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     helps: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     any_case: bool = False
+    why_not: Callable[[str], str | None] = _nobody_knows
 
     kind = "choice"
 
@@ -61,15 +66,12 @@ class Choice:
         for spelled in (value, value.lower()) if self.any_case else (value,):
             if spelled in self.names:
                 return spelled
-        raise OptionsError(self.name, f"There is no {self.name} {shown(value)}.", self.names)
+        why_not = self.why_not(value) or f"There is no {self.name} {shown(value)}."
+        raise OptionsError(self.name, why_not, self.names)
 
     def title(self, name: str) -> str:
         """A name in words for people."""
         return self.titles.get(name, name)
-
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of the value."""
-        return {"type": "string", "title": self.label, "enum": list(self.names)}
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,6 @@ class Flag:
         if isinstance(value, str) and value in ("true", "false"):
             return value == "true"
         raise OptionsError(self.name, f"{shown(value)} is neither yes nor no.", ("true", "false"))
-
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of the value."""
-        return {"type": "boolean", "title": self.label, "default": False}
 
 
 @dataclass(frozen=True)
@@ -133,16 +131,6 @@ class Number:
         unit = f" {self.unit}" if self.unit else ""
         steps = f" in steps of {plain(self.step)}" if self.step != 1 else ""
         return f"{plain(self.minimum)} to {plain(self.maximum)}{unit}{steps}"
-
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema of the value."""
-        return {
-            "type": "number",
-            "title": self.label,
-            "minimum": self.minimum,
-            "maximum": self.maximum,
-            "default": self.default,
-        }
 
     def _on_a_step(self, number: float) -> bool:
         # As decimals: 0.3 is three steps of 0.1 for people.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from despejado_images.configured import ConfiguredImages
+from despejado_images.menu import parse_policy
 from kubespawner import KubeSpawner
 from traitlets import (
     Bool,
@@ -21,7 +22,6 @@ from traitlets import (
     validate,
 )
 
-from despejado_spawner.history import StartHistory
 from despejado_spawner.identity import FIRST_USER_ID
 from despejado_spawner.site.homes import Homes
 from despejado_spawner.site.model import POD_SECURITY, Site, trait_of
@@ -73,7 +73,17 @@ class LabTraits(KubeSpawner):
         config=True,
         help="""
         What of `image_repository` the menu offers: ``recommended`` (a tag; by default the newest
-        weekly), ``weeklies``, ``releases``, ``candidates`` (numbers of each).
+        weekly), ``weeklies``, ``releases``, ``candidates``, ``dailies`` (numbers of each),
+        ``cycle`` (only images of that SAL cycle), ``architectures`` (beside amd64) and
+        ``aliases`` (moving tags such as ``latest_weekly``, shown with what they stand for).
+        """,
+    )
+
+    image_credentials = Unicode(
+        config=True,
+        help="""
+        Where the credentials are with which the tags of `image_repository` are listed: a file, or
+        ``env:NAME`` for a variable. It holds ``user:password``, or a Docker ``config.json``.
         """,
     )
 
@@ -261,9 +271,32 @@ class LabTraits(KubeSpawner):
         """
     )
 
+    strict_options = Bool(
+        False,
+        config=True,
+        help="""
+        Refuse spawn options that the chosen profile does not have. By default they are ignored
+        with a warning, as KubeSpawner does, because hooks of the site may read them.
+        """,
+    )
+
+    start_timeout = Integer(
+        1200,
+        config=True,
+        help="""
+        Seconds that a start may take. What fails is told at once; what takes long is an image on
+        its way to a new node.
+        """,
+    )
+
+    http_timeout = Integer(
+        60,
+        config=True,
+        help="Seconds within which JupyterHub must reach a lab that has started.",
+    )
+
     # Shared by all spawners of a hub, as KubeSpawner's reflectors are.
     _catalogues: dict[Any, Any] = {}  # noqa: RUF012
-    _histories: dict[str, StartHistory] = {}  # noqa: RUF012
 
     @default("image_source")
     def _default_image_source(self) -> object | None:
@@ -274,24 +307,13 @@ class LabTraits(KubeSpawner):
         from despejado_images.catalogue import shared_catalogue
 
         cache = Path(self.image_cache) if self.image_cache else None
-        return shared_catalogue(self.image_repository, self.image_policy, cache, self._catalogues)
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> int:
-        """What fails is told at once; what takes long is an image on its way to a new node."""
-        return 1200
-
-    @default("http_timeout")
-    def _default_http_timeout(self) -> int:
-        return 60
-
-    @property
-    def start_history(self) -> StartHistory:
-        """How long starts took: of all spawners of this hub."""
-        path = self.history_path
-        if path not in self._histories:
-            self._histories[path] = StartHistory(Path(path) if path else None)
-        return self._histories[path]
+        return shared_catalogue(
+            self.image_repository,
+            self.image_policy,
+            self.image_credentials,
+            cache,
+            self._catalogues,
+        )
 
     @property
     def site(self) -> Site:
@@ -305,4 +327,12 @@ class LabTraits(KubeSpawner):
             ConfiguredImages(proposal.value)
         except ValueError as error:
             raise TraitError(f"LabSpawner.images: {error}") from None
+        return proposal.value
+
+    @validate("image_policy")
+    def _valid_policy(self, proposal: Any) -> Any:
+        try:
+            parse_policy(proposal.value)
+        except ValueError as error:
+            raise TraitError(f"LabSpawner.image_policy: {error}") from None
         return proposal.value

@@ -6,6 +6,7 @@ import copy
 import difflib
 from collections.abc import Callable
 
+import jupyterhub
 import pytest
 import yaml
 from despejado_spawner.pods.models import PodPlan
@@ -46,4 +47,7 @@ def rendered(plan: PodPlan) -> str:
         if document["kind"] == "Job":
             command = document["spec"]["template"]["spec"]["containers"][0]["command"]
             command[command.index(home_source())] = "(home_script.py)"
-    return write_yaml(documents)
+    # The pod says which JupyterHub made it; the files are the same for all.
+    return write_yaml(documents).replace(
+        f"jupyterhub-version: {jupyterhub.__version__}\n", "jupyterhub-version: 6.1.1\n"
+    )
