@@ -111,6 +111,13 @@ def _render(commands: Commands) -> None:
     lab.add_argument("--user", required=True, metavar="USER", help="name of a user of the hub")
     lab.add_argument("--image", metavar="IMAGE", help="image tag (default: the recommended)")
     lab.add_argument("--size", metavar="SIZE", help="lab size (default: the file's default)")
+    lab.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="one of the platform's own spawn options (labs.options); may be given again",
+    )
     role = things.add_parser("role", help="the rights that a hub needs whose labs are pods")
     role.set_defaults(module="despejado_hub.commands.role")
     _add_file(role)

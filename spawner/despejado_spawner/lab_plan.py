@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from despejado_images.image import Image
 
-from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
+from despejado_spawner.models import NOTHING, Identity, LabPlan, Size, SpawnOptions
 
 
 class LabServer(Protocol):
@@ -59,8 +59,13 @@ def plan_lab(
     size: Size,
     bigger_sizes: Sequence[str] = (),
     variables: Mapping[str, str] | None = None,
+    chosen: Mapping[str, str] = NOTHING,
 ) -> LabPlan:
-    """The lab of a server, decided. ``variables`` take the place of those of JupyterHub."""
+    """The lab of a server, decided.
+
+    ``variables`` take the place of those of JupyterHub; ``chosen`` are those of spawn options and
+    go before the site's.
+    """
     given = server.get_env() if variables is None else variables
     texts = {name: str(value) for name, value in given.items()}
     site = set(server.environment)
@@ -80,7 +85,7 @@ def plan_lab(
         kernel_python=places.kernel_python,
         discovery=server.discovery,
         hub_environment={name: text for name, text in texts.items() if name not in site},
-        environment={name: text for name, text in texts.items() if name in site},
+        environment={name: text for name, text in texts.items() if name in site} | dict(chosen),
         secrets=server.secrets,
         base_passwd=server.base_passwd,
         base_group=server.base_group,

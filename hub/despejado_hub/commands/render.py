@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from despejado_spawner.errors import OptionsError
 from despejado_spawner.pods.plan.render import write_yaml
 
 from despejado_hub.labs import labs_of
@@ -20,6 +21,7 @@ def main(options: argparse.Namespace) -> int:
     state = state_folder(platform, options.state)
     asked = {"image": options.image, "size": options.size}
     asked = {name: value for name, value in asked.items() if value}
+    asked |= dict(_named(each) for each in options.option)
     found = asyncio.run(labs_of(platform).preview(state, options.user, asked))
     if options.json:
         say_json(found.document)
@@ -28,3 +30,10 @@ def main(options: argparse.Namespace) -> int:
         complain(warning)
     say(write_yaml(found.documents, found.width))
     return 0
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise OptionsError(text, "An option is written NAME=VALUE.")
+    return name, value

@@ -13,7 +13,7 @@ import os
 import pwd
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,6 +107,9 @@ class EmbeddedRegistry(IdentitySource):
     async def identity(self, username: str, auth_state: Mapping[str, Any] | None) -> Identity:
         """The identity of a hub user; made at the first call, the same ever after."""
         return await asyncio.to_thread(self.assign, username)
+
+    async def groups(self, username: str, auth_state: Mapping[str, Any] | None) -> Collection[str]:
+        return list(self._groups_of(username))
 
     async def preview(self, username: str) -> Identity:
         return await asyncio.to_thread(self.would_assign, username)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +43,13 @@ class IdentitySource(ABC):
         IdentityError
             If no lab may be started for this user, with a sentence for the reader.
         """
+
+    async def groups(self, username: str, auth_state: Mapping[str, Any] | None) -> Collection[str]:
+        """The names of a user's groups, for spawn options that are not everybody's.
+
+        Keeps nothing; raises as ``identity`` does.
+        """
+        return [group.name for group in (await self.preview(username)).groups]
 
     async def preview(self, username: str) -> Identity:
         """What ``identity`` would answer now, without keeping anything; raises as it does."""

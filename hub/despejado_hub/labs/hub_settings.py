@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from despejado_spawner.models import Identity
@@ -30,6 +30,8 @@ def configure_labs(c: Any, labs: Labs, runtime: Runtime) -> None:
     spawner.consecutive_failure_limit = 0
     interval = derive.activity_interval(platform.hub.idle.stop_after)
     spawner.environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": str(interval)}
+    spawner.lab_options = platform.labs.options
+    spawner.groups_hook = _groups_hook(labs, runtime)
     labs.configure(c, runtime, tokens=tokens, identity_hook=_identity_hook(labs, runtime))
 
 
@@ -41,3 +43,13 @@ def _identity_hook(labs: Labs, runtime: Runtime) -> Callable[[Any], Awaitable[Id
         return await source.identity(spawner.user.name, state)
 
     return identity
+
+
+def _groups_hook(labs: Labs, runtime: Runtime) -> Callable[[Any], Awaitable[Collection[str]]]:
+    source = source_of(labs.platform, runtime.state)
+
+    async def groups(spawner: Any) -> Collection[str]:
+        state = await spawner.user.get_auth_state()
+        return await source.groups(spawner.user.name, state)
+
+    return groups

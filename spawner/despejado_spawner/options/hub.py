@@ -9,7 +9,8 @@ nothing started and no traceback. JupyterHub's own failure limit counts only err
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from despejado_spawner.errors import OptionsError
@@ -17,15 +18,26 @@ from despejado_spawner.failures import spawn_failure
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options.fields import options_to_json
 from despejado_spawner.options.form import render_form
+from despejado_spawner.options.groups import groups_of
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_form, parse_link, parse_options, remembered
+from despejado_spawner.site.options import SiteOption, inputs_for
+
+Answer = dict[str, Any] | Awaitable[dict[str, Any]]
+"""Options, now or when they are known; JupyterHub takes both."""
 
 
 class OptionsHolder(Protocol):
-    """A spawner as JupyterHub has it: the options of this start and the saved last choice."""
+    """A spawner as JupyterHub has it: the options of this start and the saved last choice.
+
+    `lab_options` are the site's own options, `groups_hook` says which groups their user is in.
+    """
 
     user_options: Any
     orm_spawner: Any
+    user: Any
+    lab_options: Mapping[str, SiteOption]
+    groups_hook: Any
 
 
 class ServerOptions(Protocol):
@@ -38,11 +50,11 @@ class ServerOptions(Protocol):
         """The spawn form, as HTML."""
         ...
 
-    def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+    def from_form(self, form_data: Mapping[str, Any]) -> Answer:
         """Options of a submitted form."""
         ...
 
-    def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
+    def from_link(self, query: Mapping[str, Any]) -> Answer:
         """Options of a spawn link's query."""
         ...
 
@@ -63,7 +75,7 @@ class TypedOptions:
     spawner
         Whose options they are.
     menu
-        What this user can choose from now.
+        The images and sizes that there are now.
     menu_url
         Where a script of the spawn page may fetch the menu as JSON; empty for nowhere.
     """
@@ -72,12 +84,17 @@ class TypedOptions:
         self, spawner: OptionsHolder, menu: Callable[[], Menu], menu_url: Callable[[], str]
     ) -> None:
         self._spawner = spawner
-        self.menu = menu
+        self._offered = menu
         self._menu_url = menu_url
         self._previous: Mapping[str, Any] = {}
         self._form_error: OptionsError | None = None
 
-    def chosen(self) -> SpawnOptions:
+    async def menu(self) -> Menu:
+        """What this user can choose from now."""
+        groups = await groups_of(self._spawner)
+        return replace(self._offered(), own=inputs_for(self._spawner.lab_options, groups))
+
+    async def chosen(self) -> SpawnOptions:
         """The options of the current start.
 
         Raises
@@ -85,22 +102,22 @@ class TypedOptions:
         OptionsError
             If what was saved is no longer offered.
         """
-        return parse_options(self._spawner.user_options, self.menu())
+        return parse_options(self._spawner.user_options, await self.menu())
 
     async def form(self) -> str:
         """The form with the last choice, and with the error of a refused one."""
         error, self._form_error = self._form_error, None
         record = self._spawner.orm_spawner
         saved = record.user_options if record else None
-        return render_form(self.menu(), saved or {}, error, self._menu_url())
+        return render_form(await self.menu(), saved or {}, error, self._menu_url())
 
-    def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+    async def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a submitted form."""
-        return self._parsed(parse_form, form_data)
+        return await self._parsed(parse_form, form_data)
 
-    def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
+    async def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a spawn link's query."""
-        return self._parsed(parse_link, query)
+        return await self._parsed(parse_link, query)
 
     async def check(self, user_options: object) -> dict[str, Any]:
         """The options, checked, and remembered as the last choice.
@@ -108,7 +125,7 @@ class TypedOptions:
         Where a JupyterHub does not ask for this, the same check happens in ``start``.
         """
         try:
-            options = parse_options(user_options, self.menu())
+            options = parse_options(user_options, await self.menu())
         except OptionsError as error:
             previous = dict(self._previous)
             previous.pop("reset", None)
@@ -124,11 +141,11 @@ class TypedOptions:
         """An observer of ``user_options``: what they were before."""
         self._previous = change.old if isinstance(change.old, Mapping) else {}
 
-    def _parsed(
+    async def _parsed(
         self, parse: Callable[[Mapping[str, Any], Menu], SpawnOptions], said: Mapping[str, Any]
     ) -> dict[str, Any]:
         try:
-            return options_to_json(parse(said, self.menu()))
+            return options_to_json(parse(said, await self.menu()))
         except OptionsError as error:
             self._form_error = error
             raise spawn_failure(error) from None

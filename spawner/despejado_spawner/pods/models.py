@@ -16,6 +16,7 @@ from despejado_spawner.errors import SpawnerError
 from despejado_spawner.models import NOTHING, LabPlan
 from despejado_spawner.site.homes import Provisioner
 from despejado_spawner.site.model import PodSettings
+from despejado_spawner.site.options import NO_EFFECT, Effect
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the API's JSON has it."""
@@ -76,7 +77,8 @@ class PodPlan:
     start from those of an earlier one of the same name, which the cluster may still be removing.
     ``launcher`` says whether the image has ``/opt/despejado/bin/lab`` (``images/``); any other
     image runs the command of ``base``, with everything that it can use of the rest.
-    ``settings`` are the site's; ``mounts`` and ``network`` are what this start makes of theirs.
+    ``settings`` are the site's; ``mounts`` and ``network`` are what this start makes of theirs;
+    ``effect`` is what the chosen options of the site do.
     """
 
     lab: LabPlan
@@ -90,6 +92,7 @@ class PodPlan:
     mounts: tuple[ClaimMount, ...] = ()
     network: NetworkRules | None = None
     settings: PodSettings = field(default_factory=PodSettings)
+    effect: Effect = NO_EFFECT
     labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 

@@ -15,6 +15,7 @@ from despejado_spawner.pods.models import ClaimMount, Manifest, PodPlan
 from despejado_spawner.pods.options import MenuOptions
 from despejado_spawner.pods.plan.build import build_lab, plan_warnings
 from despejado_spawner.pods.plan.network import lab_network_rules
+from despejado_spawner.site.options import effect_of
 
 RUNTIME = Path("/etc/despejado")
 SERVER_PREFIX = Path("/opt/despejado/ui")
@@ -94,8 +95,9 @@ class LabPlanner:
         """
         lab, site = self._lab, self._lab.site
         base = await self._source.base_pod()
-        options, menu = self._options.chosen(), self._options.menu()
-        image, size = menu.image(options.image), menu.size(options.size)
+        options, menu = await self._options.chosen(), await self._options.menu()
+        effect = effect_of(site.options, options.own)
+        image, size = menu.image(options.image), menu.size(effect.size or options.size)
         identity = await lab_identity(lab)
         home, path = self._homes.home(identity)
         places = Places(
@@ -105,6 +107,7 @@ class LabPlanner:
             server_prefix=SERVER_PREFIX,
             kernel_python=KERNEL_PYTHON,
         )
+        mounts = (*site.mounts, *effect.mounts)
         return PodPlan(
             lab=plan_lab(
                 lab,
@@ -115,6 +118,7 @@ class LabPlanner:
                 size=size,
                 bigger_sizes=bigger_sizes(menu.sizes, size),
                 variables=self._source.variables(base),
+                chosen=effect.environment,
             ),
             namespace=lab.namespace,
             pod_name=lab.pod_name,
@@ -123,7 +127,8 @@ class LabPlanner:
             image_reference=image.reference,
             launcher=image.launcher,
             home=home,
-            mounts=tuple(ClaimMount(**self._source.expand(dict(mount))) for mount in site.mounts),
+            mounts=tuple(ClaimMount(**self._source.expand(dict(mount))) for mount in mounts),
             network=None if site.network is None else lab_network_rules(site.network, lab.port),
             settings=site,
+            effect=effect,
         )

@@ -69,7 +69,7 @@ async def preview_lab(
     if menu is None:
         raise LabFailed("invalid", "The site has no image menu, so its labs cannot be shown.")
     await menu.first_look()
-    spawner.user_options = options_to_json(parse_options(asked, menu.menu()))
+    spawner.user_options = options_to_json(parse_options(asked, await menu.menu()))
     planned = await spawner.parts.planner.plan(NO_START)
     return Preview(planned.pod, planned.dependents, planned.home_job, planned.warnings)
 

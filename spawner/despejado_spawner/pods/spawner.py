@@ -12,6 +12,7 @@ from typing import Any
 
 from traitlets import default
 
+from despejado_spawner.options.hub import Answer
 from despejado_spawner.pods.kubespawner.profiles.templates import Template
 from despejado_spawner.pods.parts import LabParts
 from despejado_spawner.pods.traits import LabTraits
@@ -136,11 +137,11 @@ class LabSpawner(LabTraits):
         """The spawn form."""
         return await self.parts.options.form()
 
-    def run_options_from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+    def run_options_from_form(self, form_data: Mapping[str, Any]) -> Answer:
         """Options of a submitted form."""
         return self.parts.options.from_form(form_data)
 
-    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
+    def options_from_query(self, query_data: Mapping[str, Any]) -> Answer:
         """Options of a spawn link."""
         return self.parts.options.from_link(query_data)
 

@@ -26,6 +26,7 @@ from despejado_spawner.identity import FIRST_USER_ID
 from despejado_spawner.site.homes import Homes
 from despejado_spawner.site.model import POD_SECURITY, Site, trait_of
 from despejado_spawner.site.network import Network
+from despejado_spawner.site.options import GROUPS_HELP, OPTIONS_HELP, SiteOptions
 from despejado_spawner.site.sizes import Sizes
 from despejado_spawner.site.storage import Mount, Temporary
 from despejado_spawner.site.trait import ModelTrait, is_empty
@@ -151,6 +152,10 @@ class LabTraits(KubeSpawner):
         small job that makes the folder of a shared claim. Without homes, HOME is lost with the lab.
         """,
     )
+
+    lab_options = ModelTrait(SiteOptions, {}, config=True, help=OPTIONS_HELP)
+
+    groups_hook = Callable(None, allow_none=True, config=True, help=GROUPS_HELP)
 
     lab_mounts = ModelTrait(
         tuple[Mount, ...],

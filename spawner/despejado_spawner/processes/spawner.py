@@ -51,6 +51,7 @@ from despejado_spawner.processes.records import (
     write_record,
 )
 from despejado_spawner.progress import PROCESS_SCALE, Phase, SpawnProgress
+from despejado_spawner.site.options import GROUPS_HELP, OPTIONS_HELP, ProcessOptions, effect_of
 from despejado_spawner.site.sizes import Sizes, named_sizes
 from despejado_spawner.site.trait import ModelTrait
 from despejado_spawner.slugs import folder_name
@@ -115,6 +116,10 @@ class LocalLabSpawner(Spawner):
     default_size = Unicode(
         config=True, help="The size that is taken when none is asked for; by default the first."
     )
+
+    lab_options = ModelTrait(ProcessOptions, {}, config=True, help=OPTIONS_HELP)
+
+    groups_hook = Callable(None, allow_none=True, config=True, help=GROUPS_HELP)
 
     discovery = Dict(
         config=True,
@@ -243,13 +248,13 @@ class LocalLabSpawner(Spawner):
         """The spawn form."""
         return await self._options.form()
 
-    def run_options_from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+    async def run_options_from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a submitted form."""
-        return self._options.from_form(form_data)
+        return await self._options.from_form(form_data)
 
-    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
+    async def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a spawn link."""
-        return self._options.from_link(query_data)
+        return await self._options.from_link(query_data)
 
     async def _run_apply_user_options(self, user_options: object) -> None:
         """Check the options before any hook of the site runs (overrides JupyterHub's wrapper,
@@ -319,8 +324,9 @@ class LocalLabSpawner(Spawner):
             progress.close()
 
     async def _start(self, progress: SpawnProgress) -> str:
-        options, menu = self._options.chosen(), self.menu()
-        size = menu.size(options.size)
+        options, menu = await self._options.chosen(), self.menu()
+        effect = effect_of(self.lab_options, options.own)
+        size = menu.size(effect.size or options.size)
         identity = await self._identity()
         store = self.environment_store
         ui = await environment_for(store, UI_TAG, progress)
@@ -346,6 +352,7 @@ class LocalLabSpawner(Spawner):
             image=image.image,
             size=size,
             bigger_sizes=bigger_sizes(menu.sizes, size),
+            chosen=effect.environment,
         )
         await self._run(plan, progress)
         return f"http://{self.ip}:{self.port}"

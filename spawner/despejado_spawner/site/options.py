@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from despejado_spawner.models import NOTHING, OptionValue
 from despejado_spawner.options.inputs import Choice, Flag, Input, Number, plain
@@ -276,6 +276,29 @@ class NumberOption(_Option):
 
 SiteOption = Annotated[ChoiceOption | FlagOption | NumberOption, Field(discriminator="type")]
 SiteOptions = dict[OptionName, SiteOption]
+
+
+def _without_a_cluster(options: dict[str, SiteOption]) -> dict[str, SiteOption]:
+    for name, option in options.items():
+        for place, effect in option.effects.items():
+            if effect.of_pods:
+                what = f"has {name}.{place}.{effect.of_pods[0]}, which is for labs that are pods"
+                raise refuse(what, "size and environment")
+    return options
+
+
+ProcessOptions = Annotated[SiteOptions, AfterValidator(_without_a_cluster)]
+"""Options whose effects a process of this machine can have."""
+
+OPTIONS_HELP = """
+Spawn options of the site's own, by name, in the order of the form: choices, flags and numbers,
+each with a title, groups that may use it, and its effect (docs/operators.md, "Options of your
+own"). Only with typed options, which an image menu brings.
+"""
+GROUPS_HELP = """
+``groups_hook(spawner) -> names``, sync or async: the groups that the user is in, for `lab_options`
+that are not everybody's. Without one, JupyterHub's own groups count.
+"""
 
 
 def inputs_for(options: Mapping[str, SiteOption], groups: Collection[str]) -> tuple[Input, ...]:

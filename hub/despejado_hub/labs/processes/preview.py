@@ -12,8 +12,10 @@ from despejado_images.image import Image, find_image
 from despejado_spawner.identity import check_identity
 from despejado_spawner.models import Identity, LabFile, LabPlan, LabProcess, SpawnOptions
 from despejado_spawner.options import Menu, parse_options
+from despejado_spawner.options.inputs import Input
 from despejado_spawner.processes.own_identity import enforceable
 from despejado_spawner.processes.process import build_process
+from despejado_spawner.site.options import effect_of, inputs_for
 from despejado_spawner.slugs import folder_name
 
 from despejado_hub.config import Platform, derive
@@ -46,8 +48,10 @@ def plan_lab(
     store = environment_store(platform, state / "environments")
     port = platform.public.port
     runtime = Runtime(state=state, port=port, hub_port=0, proxy_api_port=0, tap_port=0)
-    menu = lab_menu(platform, store)
+    groups = [group.name for group in who.groups]
+    menu = lab_menu(platform, store, inputs_for(platform.labs.options, groups))
     spawn_options = parse_options(asked, menu)
+    effect = effect_of(platform.labs.options, spawn_options.own)
     identity = check_identity(enforceable(who), lowest=0)
     ui = store.ready(UI_TAG)
     folder = folder_name(user)
@@ -56,7 +60,7 @@ def plan_lab(
         identity=identity,
         options=spawn_options,
         image=_image(store, spawn_options),
-        size=menu.size(spawn_options.size),
+        size=menu.size(effect.size or spawn_options.size),
         server_name="",
         base_url=f"{prefix}user/{user}/",
         hub_url=f"{prefix}hub/",
@@ -67,13 +71,15 @@ def plan_lab(
         server_prefix=ui.prefix if ui else _not_built(runtime, UI_TAG),
         kernel_python=_python(store, runtime, spawn_options),
         discovery=derive.discovery_document(platform, runtime),
+        environment=effect.environment,
         secrets={"token": HIDDEN},
     )
 
 
-def lab_menu(platform: Platform, store: EnvironmentStore) -> Menu:
-    """The menu of the spawn page, from files only."""
-    return Menu.of(store.choices(), derive.lab_sizes(platform), platform.labs.default_size)
+def lab_menu(platform: Platform, store: EnvironmentStore, own: tuple[Input, ...]) -> Menu:
+    """The menu of the spawn page with the options of a user's own, from files only."""
+    sizes = derive.lab_sizes(platform)
+    return replace(Menu.of(store.choices(), sizes, platform.labs.default_size), own=own)
 
 
 def _not_built(runtime: Runtime, tag: str) -> Path:

@@ -147,6 +147,12 @@ def _spec(spec: Manifest, plan: PodPlan) -> None:
     spec["enableServiceLinks"] = False
     # The service account is the site's to choose; its token is mounted only if the site says so.
     spec.setdefault("automountServiceAccountToken", False)
+    effect = plan.effect
+    if effect.node_selector:
+        spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **effect.node_selector}
+    if effect.tolerations:
+        more = [each.model_dump(exclude_none=True) for each in effect.tolerations]
+        spec["tolerations"] = [*(spec.get("tolerations") or []), *more]
     if home_request(plan) is not None:
         spec["schedulingGates"] = [*(spec.get("schedulingGates") or []), {"name": HOME_GATE}]
 
@@ -192,6 +198,10 @@ def _resources(base: Manifest, plan: PodPlan) -> Manifest:
         amount = {"ephemeral-storage": format_memory(plan.settings.ephemeral_storage)}
         limits |= amount
         requests |= amount
+    # An extended resource is wanted whole or not at all: Kubernetes has no limit beside a request.
+    extended = {name: text for name, text in plan.effect.resources.items() if text != "0"}
+    limits |= extended
+    requests |= extended
     return dict(base) | {"limits": limits, "requests": requests}
 
 
