@@ -122,7 +122,7 @@ class _Suffix:
 
 
 # The OCI distribution specification 1.1, "Pulling manifests": the grammar of a tag.
-_LEGAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
+LEGAL_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _CYCLE = r"_c(?P<cycle>\d+)(?:\.(?P<cycle_build>\d+))?(?![^_-])"
 _RSP = r"_rsp(?P<rsp_build>\d+)(?![^_-])"
 # An architecture may carry a variant (arm64-v8) and is never in capitals.
@@ -148,7 +148,7 @@ def parse_tag(text: str, aliases: Collection[str] = ()) -> Tag:
     tag (blanks, line ends, more than 128 characters).
     """
     text = text or "latest"
-    if not _LEGAL.fullmatch(text):
+    if not LEGAL_TAG.fullmatch(text):
         raise TagError(f"{text!r} is not an image tag: letters, digits, '_', '.' and '-' only")
     if (alias := _alias(text, aliases)) is not None:
         return alias

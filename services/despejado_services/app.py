@@ -19,6 +19,7 @@ from despejado_services.auth import HubTokens
 from despejado_services.catalog.store import StoreError
 from despejado_services.config import ServiceConfig
 from despejado_services.errors import ServiceError
+from despejado_services.formats.table import installed_formats
 from despejado_services.handlers import home, jobs, problems, query, vosi
 from despejado_services.handlers.context import Services
 from despejado_services.models import AdqlError, QueryError
@@ -94,10 +95,11 @@ def build_services(
     changes = Changes()
     woken = asyncio.Event()
     limits = config.limits
+    formats = installed_formats()
     runner = JobRunner(
         store,
         results,
-        QueryWork(engine, results, limits),
+        QueryWork(engine, results, limits, formats),
         workers=limits.async_workers,
         per_user=limits.async_per_user,
         jobs_per_user=limits.jobs_per_user,
@@ -108,6 +110,7 @@ def build_services(
         config=config,
         engine=engine,
         language=language,
+        formats=formats,
         tokens=HubTokens(client, config.hub_api_url, config.scope),
         store=store,
         results=results,

@@ -114,17 +114,16 @@ class Stream:
         import duckdb
         import pyarrow as pa
 
-        from despejado_services.results import arrow_schema, conform
+        from despejado_services.formats.cells import canonical
 
         if self._cancel.cancelled:
             raise QueryCancelled("the query was cancelled before it began")
-        schema = arrow_schema(self.columns)
         cursor = self._store.cursor()
         watch = _Watch(cursor, self._cancel)
         try:
             with watch:
                 for batch in _batches(cursor, self._plan.sql):
-                    part = conform(batch, schema)
+                    part = canonical(self.columns, batch)
                     if self.rows + part.num_rows > self._plan.maxrec:
                         part = part.slice(0, self._plan.maxrec - self.rows)
                         self.overflow = True

@@ -44,6 +44,16 @@ class NotOffered(ServiceError):
     status = 400
 
 
+class FormatBroken(ServiceError):
+    """A result format whose writer cannot be loaded: the operator's to mend."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"Results cannot be written as {name} now: ask for another RESPONSEFORMAT, "
+            f"and tell the operator ({reason})."
+        )
+
+
 class TooLarge(ServiceError):
     """A request body beyond what the service reads."""
 

@@ -143,7 +143,8 @@ class Cancel:
 class ResultStream(Protocol):
     """Rows as they come. One consumer; ``overflow`` and ``rows`` are final once drained.
 
-    Iterating ``batches`` raises a :class:`QueryError` when the query does not finish.
+    Batches have one Arrow type for each VOTable datatype (``formats.cells.arrow_type``), which all
+    writers rely on. Iterating them raises a :class:`QueryError` when the query does not finish.
     ``close`` frees the cursor and may be called at any time, more than once, from the consumer.
     """
 

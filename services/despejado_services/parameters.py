@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from despejado_services.config import Limits
 from despejado_services.errors import MissingParameter, NotOffered, ParameterError
-from despejado_services.formats.choice import Format, choose_format
+from despejado_services.formats.choice import Format, FormatTable
 
 LANGUAGES = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 UPLOAD_TEXT = (
@@ -62,7 +62,7 @@ def maxrec_of(value: str | None, limits: Limits) -> int:
     return limits.maxrec if len(text) > 18 else min(int(text), limits.maxrec)
 
 
-def check(parameters: Mapping[str, str], limits: Limits) -> Format:
+def check(parameters: Mapping[str, str], limits: Limits, formats: FormatTable) -> Format:
     """Check what is present, but for the language and the query itself.
 
     A job with a wrong query or language is made all the same and ends in ERROR, as validators of
@@ -75,13 +75,13 @@ def check(parameters: Mapping[str, str], limits: Limits) -> Format:
         raise ParameterError("REQUEST", request, "doQuery, or leave it out")
     maxrec_of(parameters.get("MAXREC"), limits)
     if "RESPONSEFORMAT" in parameters:  # the name of TAP 1.1 goes before that of TAP 1.0
-        return choose_format(parameters["RESPONSEFORMAT"])
-    return choose_format(parameters.get("FORMAT"))
+        return formats.choose(parameters["RESPONSEFORMAT"])
+    return formats.choose(parameters.get("FORMAT"))
 
 
-def tap_request(parameters: Mapping[str, str], limits: Limits) -> TapRequest:
+def tap_request(parameters: Mapping[str, str], limits: Limits, formats: FormatTable) -> TapRequest:
     """The whole request. Raises a :class:`ServiceError` that names the parameter."""
-    chosen = check(parameters, limits)
+    chosen = check(parameters, limits, formats)
     lang = parameters.get("LANG", "ADQL")
     if lang.upper() not in LANGUAGES:
         raise ParameterError("LANG", lang, " or ".join(LANGUAGES))

@@ -1,4 +1,4 @@
-"""Result columns and their Arrow types: what the store gives, described for VOTable."""
+"""Result columns: what the store gives, described for VOTable."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from despejado_services.models import Column, Datatype
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from despejado_services.adql.tables import Output
 
 _TYPES: dict[str, tuple[Datatype, str | None, str | None]] = {
@@ -59,45 +57,3 @@ def describe(output: Output, store_type: str) -> Column:
         ucd=output.meta.ucd,
         description=output.meta.description,
     )
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """The Arrow type in which a column is delivered."""
-    import pyarrow as pa
-
-    if column.datatype in ("char", "unicodeChar"):
-        return pa.string()
-    scalar = {
-        "boolean": pa.bool_(),
-        "unsignedByte": pa.uint8(),
-        "short": pa.int16(),
-        "int": pa.int32(),
-        "long": pa.int64(),
-        "float": pa.float32(),
-        "double": pa.float64(),
-    }[column.datatype]
-    return scalar if column.arraysize is None else pa.list_(scalar)
-
-
-def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
-    """The Arrow types of a result's columns."""
-    import pyarrow as pa
-
-    return pa.schema([pa.field(c.name, arrow_type(c)) for c in columns])
-
-
-def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with exactly the types of ``schema``; raises pyarrow.ArrowInvalid on overflow."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    arrays = []
-    for array, wanted in zip(batch.columns, schema, strict=True):
-        if pa.types.is_temporal(array.type):
-            # DALI 1.1 §3.3.3
-            arrays.append(pc.strftime(array, format="%Y-%m-%dT%H:%M:%S"))
-        elif array.type != wanted.type:
-            arrays.append(array.cast(wanted.type))
-        else:
-            arrays.append(array)
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)

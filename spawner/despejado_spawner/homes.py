@@ -34,7 +34,8 @@ def ensure_home(home: Path, identity: Identity) -> HomeReport:
         else with files in it, and for refusals of the file system.
     """
     try:
-        parent = os.open(home.parent, os.O_PATH | os.O_DIRECTORY)
+        # O_PATH is Linux's: it needs no right to list the parent
+        parent = os.open(home.parent, getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY)
     except OSError as error:
         raise HomeError(
             f"The home folder {home} cannot be made: its parent folder is not there "

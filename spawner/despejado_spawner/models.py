@@ -12,6 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from despejado_images.image import Image
+
 from despejado_spawner.units import format_memory
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -72,16 +74,6 @@ class SpawnOptions:
 
 
 @dataclass(frozen=True)
-class LabImage:
-    """The software of a lab: on a laptop an environment, on pods an OCI image."""
-
-    tag: str
-    title: str
-    digest: str
-    versions: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-
-
-@dataclass(frozen=True)
 class LabFile:
     """One file of a lab. ``path`` is absolute; the owner is the lab's user."""
 
@@ -109,7 +101,7 @@ class LabPlan:
 
     identity: Identity
     options: SpawnOptions
-    image: LabImage
+    image: Image
     size: Size
     server_name: str
     base_url: str

@@ -17,7 +17,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from despejado_images.environments import EnvironmentStore, MenuPolicy
+from despejado_images.environments import EnvironmentStore
+from despejado_images.menu import MenuPolicy
 
 TAGS = ("ui", "plain", "w_2026_43", "w_2026_42", "r30_0_11")
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from astropy.io.votable import from_table, parse_single_table
 from astropy.io.votable import writeto as astropy_write
 from astropy.table import Table
-from despejado_services.formats.choice import FORMATS
+from despejado_services.formats.table import FORMATS
 from despejado_services.models import Column
 
 ROWS = 100_000
@@ -117,7 +117,7 @@ def main() -> None:
     ours: dict[str, float] = {}
     content = b""
     for form in FORMATS:
-        best = float("inf")
+        best, written = float("inf"), b""
         for _ in range(3):
             started = time.perf_counter()
             written = b"".join(form.write(Rows(batch), "SELECT"))

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,7 @@ class PodHub:
             client.delete(path)
         self.wait(lambda: not self.server(user, name).get("pending"), f"{user} to stop")
 
-    def wait(self, condition: Any, what: str, timeout: float = 60) -> None:
+    def wait(self, condition: Callable[..., object], what: str, timeout: float = 60) -> None:
         """Ask the hub until something holds; it has no event for its own states."""
         deadline = time.monotonic() + timeout
         while not condition():

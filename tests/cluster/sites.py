@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from despejado_hub.kubernetes_role import Right, role, role_objects
 
+from tests.cluster.api_gate import Gate
+from tests.cluster.clusters import Cluster
 from tests.cluster.kube import Kube, Manifest, fresh_namespace
 from tests.cluster.pod_hub import PodHub
 
@@ -114,14 +116,14 @@ def execute(url: str, token: str, code: str) -> str:
 
 @contextmanager
 def site(
-    cluster: Any,
+    cluster: Cluster,
     folder: Path,
     *,
     settings: Mapping[str, Any] | None = None,
     homes: Path | None = None,
     restricted: bool = True,
-    door: Any = None,
-    doors: dict[str, Any] | None = None,
+    door: Callable[[Path, Path], AbstractContextManager[tuple[Gate, Path]]] | None = None,
+    doors: dict[str, Gate] | None = None,
     ports: tuple[int, int] | None = None,
     rights: Sequence[Right] = (),
 ) -> Iterator[Site]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,10 +24,7 @@ def gated(
         each.chmod(each.stat().st_mode | 0o055)
     found: dict[str, Gate] = {}
 
-    def door(kubeconfig: Path, where: Path) -> Any:
-        return api_gate(kubeconfig, where)
-
-    with site(cluster, folder, homes=homes, door=door, doors=found, settings=SETTINGS) as here:
+    with site(cluster, folder, homes=homes, door=api_gate, doors=found, settings=SETTINGS) as here:
         here.hub.add_user("rachel")
         yield here, found["gate"]
 
@@ -39,7 +35,7 @@ SETTINGS = {
 }
 
 
-def once(verb: str, kind: str, answer: int | str) -> Any:
+def once(verb: str, kind: str, answer: int | str) -> Callable[[Call], int | str | None]:
     """Fail every call of a verb on a kind."""
 
     def fail(call: Call) -> int | str | None:
@@ -196,9 +192,7 @@ def test_a_hub_killed_while_a_lab_starts_goes_on_with_it(cluster: Cluster, tmp_p
             user = f"in-{phase}"
             here.hub.add_user(user)
             assert here.hub.ask(user, {"image": "plain"}).status_code == 202
-            for event in here.hub.events(user):
-                if event.get("phase") == phase:
-                    break
+            assert any(event.get("phase") == phase for event in here.hub.events(user))
             here.hub.kill()
             here.hub.start()
             here.hub.wait(lambda u=user: here.hub.server(u).get("ready"), f"{user} to be ready")
@@ -225,9 +219,7 @@ def test_a_start_can_be_cancelled(cluster: Cluster, tmp_path: Path) -> None:
     with site(cluster, tmp_path, settings=settings) as here:
         here.hub.add_user("rachel")
         assert here.hub.ask("rachel", {"image": "away"}).status_code == 202
-        for event in here.hub.events("rachel"):
-            if "does not answer" in event["message"]:
-                break
+        assert any("does not answer" in event["message"] for event in here.hub.events("rachel"))
         here.hub.end("rachel")
         here.hub.wait(lambda: not here.left(), "nothing to be left")
         assert not here.hub.server("rachel").get("pending")

@@ -240,6 +240,7 @@ def test_namespaces_share_a_volume(own: Cluster, kube: Kube, space: str) -> None
         name = f"shared-{space}"
         folder = host_volume(own.api, Layout(), name, [space, other], "1Gi")
         folder.chmod(0o777)
+        said = ""
         try:
             for namespace, script in ((space, "id -u > /shared/file"), (other, "cat /shared/file")):
                 kube.namespace = namespace

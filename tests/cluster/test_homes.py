@@ -55,8 +55,8 @@ def limited(tmp_path: Path) -> Iterator[Path]:
     homes = top / "homes"
     try:
         for command in (
-            ["quota", "enable", top],
-            ["subvolume", "create", homes],
+            ["quota", "enable", str(top)],
+            ["subvolume", "create", str(homes)],
             ["qgroup", "limit", str(SIZE), homes],
         ):
             subprocess.run(["btrfs", *command], check=True, stdout=subprocess.DEVNULL)

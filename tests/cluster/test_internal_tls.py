@@ -12,6 +12,7 @@ import httpx
 import pytest
 from despejado_hub.kubernetes_role import SERVICES
 
+from tests.cluster.clusters import Cluster
 from tests.cluster.sites import Site, site
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root]
@@ -29,7 +30,7 @@ def shows_a_key(log: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def encrypted(cluster: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def encrypted(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site whose hub, proxy and labs speak TLS; it cannot look up the name of lost's lab."""
     settings = {**SETTINGS, "users": {"lost": {"server_timeout": 3}}}
     folder = tmp_path_factory.mktemp("site")
@@ -82,7 +83,7 @@ def test_a_lab_whose_name_leads_nowhere_is_said(encrypted: Site) -> None:
     encrypted.hub.wait(lambda: not encrypted.left(), "nothing to be left")
 
 
-def test_a_missing_right_is_said_and_leaves_nothing(cluster: Any, tmp_path: Path) -> None:
+def test_a_missing_right_is_said_and_leaves_nothing(cluster: Cluster, tmp_path: Path) -> None:
     with site(cluster, tmp_path, settings=SETTINGS) as here:
         here.hub.add_user("rachel")
         answer = here.hub.ask("rachel", {"image": "plain"})

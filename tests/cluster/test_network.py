@@ -109,7 +109,7 @@ def test_a_pod_that_is_no_lab_does_not_reach_a_lab(two_labs: Site, own: Cluster)
         ended = two_labs.kube.wait(
             "Pod",
             "stranger",
-            lambda pod: bool(pod) and pod["status"]["phase"] in ("Failed", "Succeeded"),
+            lambda pod: pod is not None and pod["status"]["phase"] in ("Failed", "Succeeded"),
         )
     finally:
         two_labs.kube.namespace = labs

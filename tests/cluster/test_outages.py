@@ -90,7 +90,7 @@ def test_a_cordoned_node_keeps_a_lab_waiting(own_cluster: Cluster, tmp_path: Pat
                 "Pod",
                 "jupyter-rachel",
                 lambda pod: (
-                    bool(pod)
+                    pod is not None
                     and any(
                         each.get("reason") == "Unschedulable"
                         for each in pod["status"].get("conditions", [])
@@ -141,6 +141,7 @@ def test_a_claim_of_one_s_own_outlives_the_lab(own_cluster: Cluster, tmp_path: P
     }
     with site(own_cluster, tmp_path, settings=settings) as here:
         here.hub.add_user("rachel")
+        said = ""
         for _ in range(2):
             answer = here.hub.ask("rachel", {"image": "plain"})
             assert answer.status_code == 201, answer.text

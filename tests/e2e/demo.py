@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,9 @@ def running_demo(
                 raise
 
 
-def wait_for(done, process: subprocess.Popen[bytes], log: Path, seconds: float) -> None:
+def wait_for(
+    done: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float
+) -> None:
     """Poll another process's doing; fail with its log if it ends or takes too long."""
     deadline = time.monotonic() + seconds
     while not done():
@@ -114,7 +116,7 @@ class HubUser:
         assert values and values[-1], "no XSRF cookie: not logged in"
         return values[-1]
 
-    def _post(self, path: str, **kwargs) -> httpx.Response:
+    def _post(self, path: str, **kwargs: Any) -> httpx.Response:
         answer = self.http.post(path, params={"_xsrf": self._xsrf()}, **kwargs)
         assert answer.status_code < 400, (path, answer.status_code, answer.text[:500])
         return answer
@@ -128,7 +130,7 @@ class HubUser:
         )
         return str(answer.json()["token"])
 
-    def api(self, method: str, path: str, **kwargs) -> httpx.Response:
+    def api(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
         return httpx.request(
             method,
             f"{self.demo.url}/hub/api{path}",

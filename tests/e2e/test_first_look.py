@@ -6,7 +6,9 @@ import base64
 import io
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -19,10 +21,11 @@ from tests.e2e.demo import Demo, HubUser, wait_for
 pytestmark = [pytest.mark.browser, pytest.mark.network, pytest.mark.timeout(900)]
 
 NAME = "rachel"
+Cell = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def page(demo: Demo):
+def page(demo: Demo) -> Iterator[Page]:
     with open_page() as page:
         foreign: list[str] = []
         page.on("request", lambda request: _note(request.url, demo.url, foreign))
@@ -77,7 +80,7 @@ def test_a_person_reaches_a_notebook_on_real_stars(demo: Demo, page: Page, outpu
     expect(page.get_by_text("Jupyter news")).to_have_count(0)
 
 
-def check_tutorial(cells: list[dict]) -> None:
+def check_tutorial(cells: list[Cell]) -> None:
     """Every cell ran, and what they say and show is right."""
     for cell in cells:
         errors = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
@@ -87,22 +90,22 @@ def check_tutorial(cells: list[dict]) -> None:
     check_plots(cells)
 
 
-def check_science(cells: list[dict]) -> None:
+def check_science(cells: list[Cell]) -> None:
     """What the tutorial printed is true of the Pleiades."""
     cone = text_of(cells, "ORDER BY mag")
     assert re.search(r"^\s*17702\b", cone, re.MULTILINE), "Alcyone is HIP 17702"
     assert re.search(r"^224 stars", cone, re.MULTILINE)
-    members = re.search(r"(\d+) members at about (\d+) pc", text_of(cells, "moving_together"))
-    assert int(members[1]) > 40
-    assert 110 < int(members[2]) < 150, "Hipparcos has them at 120 pc, Gaia at 136"
-    photometry = re.search(r"(\d+) stars.*: ([+-][\d.]+) mag", text_of(cells, "difference"))
-    assert int(photometry[1]) > 8
-    assert abs(float(photometry[2])) < 0.03
+    members, distance = numbers(r"(\d+) members at about (\d+) pc", cells, "moving_together")
+    assert members > 40
+    assert 110 < distance < 150, "Hipparcos has them at 120 pc, Gaia at 136"
+    stars, difference = numbers(r"(\d+) stars.*: ([+-][\d.]+) mag", cells, "difference")
+    assert stars > 8
+    assert abs(difference) < 0.03
     nearest = text_of(cells, "submit_job")
     assert {"71683", "71681", "87937"} <= set(re.findall(r"\d+", nearest))
 
 
-def check_plots(cells: list[dict]) -> None:
+def check_plots(cells: list[Cell]) -> None:
     """The main sequence falls to the right; the cluster is in the middle of the sky plot."""
     diagram = picture_of(cells, "Pleiades, colour and magnitude")
     y, x = members_in(diagram)
@@ -123,7 +126,7 @@ def members_in(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows[~legend], columns[~legend]
 
 
-def text_of(cells: list[dict], source: str) -> str:
+def text_of(cells: list[Cell], source: str) -> str:
     """The text outputs of the cell whose source contains ``source``."""
     cell = next(cell for cell in cells if source in "".join(cell["source"]))
     parts = []
@@ -133,7 +136,15 @@ def text_of(cells: list[dict], source: str) -> str:
     return "".join(parts)
 
 
-def picture_of(cells: list[dict], source: str) -> np.ndarray:
+def numbers(pattern: str, cells: list[Cell], source: str) -> list[float]:
+    """What the groups of ``pattern`` are in the text below a cell."""
+    text = text_of(cells, source)
+    found = re.search(pattern, text)
+    assert found is not None, text
+    return [float(each) for each in found.groups()]
+
+
+def picture_of(cells: list[Cell], source: str) -> np.ndarray:
     cell = next(cell for cell in cells if source in "".join(cell["source"]))
     for output in cell["outputs"]:
         if "image/png" in output.get("data", {}):
@@ -165,7 +176,7 @@ def run_all(page: Page, output: Path) -> None:
     expect(page.get_by_text("Saving completed")).to_be_visible()
 
 
-def until_it_holds(step, attempts: int) -> None:
+def until_it_holds(step: Callable[[], None], attempts: int) -> None:
     """Try a step again while its expectation fails; each try waits by itself."""
     for attempt in range(1, attempts + 1):
         try:
@@ -176,7 +187,7 @@ def until_it_holds(step, attempts: int) -> None:
                 raise
 
 
-def saved_cells(homes: Path) -> list[dict]:
+def saved_cells(homes: Path) -> list[Cell]:
     """The code cells of the tutorial in the home of ``NAME``."""
     found = list((homes / NAME).glob("notebooks/tutorials/**/01-first-look.ipynb"))
     assert len(found) == 1, found

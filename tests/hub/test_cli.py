@@ -14,7 +14,7 @@ import yaml
 from despejado_hub import supervisor
 from despejado_hub.cli import main
 from despejado_hub.config import shipped_platforms
-from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.identity.registry import EmbeddedRegistry
 from despejado_hub.supervisor import DemoArguments
 from despejado_spawner.pods.plan.render import write_yaml
 from despejado_spawner.processes.process_table import boot_id, start_time

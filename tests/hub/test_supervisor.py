@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from despejado_hub.labs.building import build_samples
 from despejado_hub.passwords import ALPHABET, hash_password, make_password, password_record
 from despejado_hub.supervisor import make_secrets
-from despejado_hub.supervisor.builds import build_samples
 from despejado_hub.supervisor.child import (
     Child,
     ChildSpec,

@@ -82,7 +82,6 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         missing(
             "cluster", "docker-registry is not installed (Debian: apt-get install docker-registry)"
         )
-        return
     folder = tmp_path_factory.mktemp("registry")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

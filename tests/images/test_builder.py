@@ -155,12 +155,13 @@ def test_a_pushed_layer_with_other_content_is_not_believed(
 
 
 def test_old_shared_layers_do_not_pile_up(build: Build, engine: FakeEngine) -> None:
+    built = []
     for number in range(8):
         FakeResolver.versions["ui"] = f"extension {number}"
-        last = build("w_2026_43")
+        built.append(build("w_2026_43"))
     links = [name for name in engine.images if "/lab-ui:" in name]
     assert len(links) == 4
-    assert any(engine.images[link].layers == last.layers[:-1] for link in links)
+    assert any(engine.images[link].layers == built[-1].layers[:-1] for link in links)
 
 
 def test_parts_of_the_platform_are_two_layers_above_debian(

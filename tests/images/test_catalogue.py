@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from despejado_images.environments import EnvironmentStore, MenuPolicy, UnknownTagError
+from despejado_images.environments import EnvironmentStore, UnknownTagError
 from despejado_images.environments.catalogue import tag_of, tags_of, version_of
 from despejado_images.environments.layout import Layout
 from despejado_images.environments.models import Catalogue
 from despejado_images.environments.recipe import MIDDLEWARE, newest, recipe_of
 from despejado_images.environments.records import read_catalogue, write_catalogue
 from despejado_images.environments.store import check_tag
-from despejado_images.menu import menu_tags, recommended_tag
+from despejado_images.menu import MenuPolicy, menu_tags, recommended_tag
 from despejado_images.tags import parse_tag
 from hypothesis import given
 from hypothesis import strategies as st

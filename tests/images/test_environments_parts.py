@@ -11,10 +11,10 @@ import pytest
 from despejado_images.environments import locks
 from despejado_images.environments.builder import reason_of
 from despejado_images.environments.contents import measure, processes_in, share_bytecode
-from despejado_images.environments.layout import write_text
 from despejado_images.environments.meter import InstallMeter
 from despejado_images.environments.own_wheels import OwnWheel
 from despejado_images.environments.uv import DISK_FULL, NO_NETWORK, explain_uv
+from despejado_images.files import write_text
 
 
 def test_shared_files_count_once_and_are_not_added(tmp_path: Path) -> None:

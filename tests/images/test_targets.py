@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from despejado_images.containers.targets import (
@@ -64,3 +65,10 @@ def test_imports_reach_the_smoke_test_whole() -> None:
     command = smoke_command("lab", ("astropy", "lsst.daf.butler"))
     assert command[0] == "/opt/despejado/ui/bin/python"
     assert json.loads(command[-1]) == ["astropy", "lsst.daf.butler"]
+
+
+def test_a_hub_of_the_image_installs_nothing_that_builds_environments() -> None:
+    lock = Path(__file__).parents[2] / "images" / "locks" / "hub.txt"
+    pinned = {line.partition("==")[0] for line in lock.read_text().splitlines() if "==" in line}
+    assert "aiohttp" in pinned
+    assert pinned.isdisjoint({"uv", "pip"})

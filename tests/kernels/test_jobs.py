@@ -10,9 +10,9 @@ import pytest
 from despejado import jobs
 from despejado.errors import QueryAborted, QueryError
 from despejado.jobs import Progress, QueryRun, run_query
-from despejado.service import TapQueryError
+from despejado.service import Job, TapQueryError
 
-from .conftest import StandIn
+from tests.kernels.conftest import StandIn
 
 SLOW = "SELECT slow FROM sample.stars"
 
@@ -182,9 +182,9 @@ def test_overflow_is_told_without_a_warning(
 def test_rows_are_not_lost_when_the_job_cannot_be_deleted(
     lab: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def delete(self: jobs.Job) -> None:
+    def delete(self: Job) -> None:
         service.status = 503
-        super(jobs.Job, self).delete()
+        super(Job, self).delete()
 
-    monkeypatch.setattr(jobs.Job, "delete", delete)
+    monkeypatch.setattr(Job, "delete", delete)
     assert len(run_query(despejado.tap(), "SELECT 1").table) == 3

@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
-from .conftest import StandIn
+from tests.kernels.conftest import StandIn
 
 ARGV = [
     sys.executable,
@@ -75,7 +75,7 @@ class Lab:
         request = self.client.session.msg("create_subshell_request")
         self.client.control_channel.send(request)
         reply = self.client.get_control_msg(timeout=60)
-        return reply["content"]["subshell_id"]
+        return str(reply["content"]["subshell_id"])
 
     def click(self, comm: str, content: dict[str, object], subshell: str | None) -> None:
         """What anywidget's ``model.send`` does in the browser."""

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -50,7 +51,7 @@ def build(folder: Path, stars: Path | None = None) -> subprocess.CompletedProces
     )  # fmt: skip
 
 
-def open_sample(folder: Path):
+def open_sample(folder: Path) -> Any:
     from lsst.daf.butler import Butler
 
     return Butler.from_config(str(folder / "sample"), collections="sample")

@@ -12,7 +12,7 @@ import pyvo
 from despejado.errors import DespejadoError, QueryError
 from despejado.service import TapQueryError, tables_in
 
-from .conftest import TOKEN, StandIn
+from tests.kernels.conftest import TOKEN, StandIn
 
 
 def test_rows_come_with_units(lab: Path) -> None:
@@ -44,7 +44,7 @@ def test_stock_pyvo_works_in_a_lab(lab: Path, service: StandIn, clean: pytest.Mo
     stock = pyvo.dal.TAPService(os.environ["EXTERNAL_TAP_URL"])
     assert stock.search("SELECT * FROM sample.stars").to_table()["name"][0] == "Alcyone"
     assert len(stock.run_async("SELECT 1")) == 3
-    assert all(r.authorization.startswith("Basic ") for r in service.requests)
+    assert {(r.authorization or "").split(" ")[0] for r in service.requests} == {"Basic"}
 
 
 def test_stock_pyvo_without_netrc_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from astropy.table import Table
 from astropy.utils.data import get_pkg_data_filename
 from astropy.wcs import WCS
 from despejado import show
+from despejado.display.mpl import ImageView
 from despejado.display.protocol import SkyImage
-from despejado.display.table import Preview
+from despejado.display.table import Preview, TableView
 from despejado.errors import CannotShow
 
 mpl.use("Agg")
@@ -50,13 +52,27 @@ def star_field(ny: int = 200, nx: int = 300) -> tuple[CCDData, SkyCoord, np.ndar
     return image, wcs.pixel_to_world(*xy.T), xy
 
 
-def drawn(view: Any) -> Any:
+def draw(thing: object, overlay: object = None) -> ImageView:
+    """What the built-in viewer makes of an image."""
+    view = show(thing, overlay=overlay)
+    assert isinstance(view, ImageView)
+    return view
+
+
+def preview(thing: object) -> TableView:
+    """What the built-in viewer makes of a table."""
+    view = show(thing)
+    assert isinstance(view, TableView)
+    return view
+
+
+def drawn(view: ImageView) -> Any:
     """The image on the axes, in the order of its pixels."""
     return view.axes.images[0]
 
 
 @pytest.fixture(autouse=True)
-def _close_figures() -> Any:
+def _close_figures() -> Iterator[None]:
     yield
     import matplotlib.pyplot as plt
 
@@ -65,7 +81,7 @@ def _close_figures() -> Any:
 
 def test_stars_are_marked_where_they_are(output: Path) -> None:
     image, stars, xy = star_field()
-    view = show(image, overlay=stars)
+    view = draw(image, overlay=stars)
     np.testing.assert_allclose(view.marks.get_offsets(), xy, atol=1e-4)
     view.figure.savefig(output / "star_field.png", dpi=80)
     for x, y in np.rint(xy).astype(int):
@@ -75,7 +91,7 @@ def test_stars_are_marked_where_they_are(output: Path) -> None:
 
 
 def test_axes_colour_bar_and_title() -> None:
-    view = show(star_field()[0])
+    view = draw(star_field()[0])
     assert drawn(view).colorbar.ax.get_ylabel() == "electron"
     assert view.axes.get_title() == "Test field"
     assert view.axes.coords[0].get_axislabel() == "Right ascension (ICRS)"
@@ -85,9 +101,9 @@ def test_axes_colour_bar_and_title() -> None:
 def test_limits_are_zscale_over_good_pixels() -> None:
     image, _, _ = star_field()
     image.data[:, 150] = 1e9  # masked
-    norm = drawn(show(image)).norm
+    norm = drawn(draw(image)).norm
     assert 80 < norm.vmin < 100 < norm.vmax < 130
-    assert np.ma.getmaskarray(drawn(show(image)).get_array())[:, 150].all()
+    assert np.ma.getmaskarray(drawn(draw(image)).get_array())[:, 150].all()
 
 
 @pytest.mark.parametrize(
@@ -97,14 +113,14 @@ def test_limits_are_zscale_over_good_pixels() -> None:
 def test_overlay_from_a_catalogue(columns: tuple[str, str]) -> None:
     image, stars, xy = star_field()
     table = Table({"hip": range(12), columns[0]: stars.ra.deg, columns[1]: stars.dec.deg})
-    np.testing.assert_allclose(show(image, overlay=table).marks.get_offsets(), xy, atol=1e-4)
+    np.testing.assert_allclose(draw(image, overlay=table).marks.get_offsets(), xy, atol=1e-4)
 
 
 def test_overlay_in_radians_and_with_missing_positions() -> None:
     image, stars, xy = star_field()
     table = Table({"ra": stars.ra.rad * u.rad, "dec": stars.dec.rad * u.rad}, masked=True)
     table["ra"].mask[3] = True
-    marks = show(image, overlay=table).marks
+    marks = draw(image, overlay=table).marks
     np.testing.assert_allclose(marks.get_offsets(), np.delete(xy, 3, axis=0), atol=1e-4)
 
 
@@ -112,7 +128,7 @@ def test_overlay_in_another_frame_and_outside() -> None:
     image, stars, xy = star_field()
     far = SkyCoord([200, 57.2] * u.deg, [-80, 24.5] * u.deg)
     both = SkyCoord([*stars.ra, *far.ra], [*stars.dec, *far.dec])
-    marks = show(image, overlay=both.galactic).marks
+    marks = draw(image, overlay=both.galactic).marks
     np.testing.assert_allclose(marks.get_offsets(), xy, atol=1e-4)
     assert marks.get_label() == "12 of 14 positions are in the image"
 
@@ -120,7 +136,7 @@ def test_overlay_in_another_frame_and_outside() -> None:
 def test_m13_from_a_file(output: Path, tmp_path: Path) -> None:
     """A real image; M13 is at 250.4235 +36.4613 (Harris 1996), which is near the centre."""
     path = get_pkg_data_filename("data/m13.fits", package="astropy.io.fits.hdu.compressed.tests")
-    view = show(path, overlay=SkyCoord(250.4235 * u.deg, 36.4613 * u.deg))
+    view = draw(path, overlay=SkyCoord(250.4235 * u.deg, 36.4613 * u.deg))
     view.figure.savefig(output / "m13.png", dpi=80)
     x, y = view.marks.get_offsets()[0]
     pixels = drawn(view).get_array()
@@ -142,9 +158,9 @@ def test_every_kind_of_image(tmp_path: Path) -> None:
     kinds = [data, data * u.adu, np.ma.MaskedArray(data, data > 5), hdu, hdus, hdus[1]]
     kinds += [tmp_path / "x.fits", str(tmp_path / "x.fits"), data > 5, data.astype(">i2")]
     for kind in kinds:
-        assert drawn(show(kind)).get_array().shape == (3, 4)
-    assert show(hdu).axes.wcs.wcs.crval[0] == pytest.approx(ALCYONE.ra.deg)
-    assert drawn(show(hdu)).colorbar.ax.get_ylabel() == "adu"
+        assert drawn(draw(kind)).get_array().shape == (3, 4)
+    assert draw(hdu).axes.wcs.wcs.crval[0] == pytest.approx(ALCYONE.ra.deg)
+    assert drawn(draw(hdu)).colorbar.ax.get_ylabel() == "adu"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +168,7 @@ def test_every_kind_of_image(tmp_path: Path) -> None:
     [np.zeros((4, 4)), np.full((4, 4), np.nan), np.full((4, 4), np.inf), np.full((5, 4), 7)],
 )
 def test_images_without_range(data: np.ndarray) -> None:
-    view = show(data)
+    view = draw(data)
     view.figure.canvas.draw()
     assert drawn(view).norm.vmin < drawn(view).norm.vmax
 
@@ -162,7 +178,7 @@ def test_large_image_is_thinned_in_place(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(built_in, "_PIXELS", 100)
     image, stars, xy = star_field(201, 302)
-    view = show(image, overlay=stars)
+    view = draw(image, overlay=stars)
     np.testing.assert_allclose(view.marks.get_offsets(), xy, atol=1e-4)
     array, extent = drawn(view).get_array(), drawn(view).get_extent()
     step = 4
@@ -174,7 +190,7 @@ def test_large_image_is_thinned_in_place(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (1, 1, 1, 7)])
 def test_image_of_one_row_is_an_image(shape: tuple[int, ...]) -> None:
-    assert drawn(show(np.ones(shape))).get_array().shape == shape[-2:]
+    assert drawn(draw(np.ones(shape))).get_array().shape == shape[-2:]
 
 
 def test_cube_of_one_plane_keeps_its_sky() -> None:
@@ -182,7 +198,7 @@ def test_cube_of_one_plane_keeps_its_sky() -> None:
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN", "FREQ"]
     wcs.wcs.crval = [10, 20, 1e9]
     image = CCDData(np.ones((1, 3, 4)), unit="Jy", wcs=wcs)
-    assert show(image).axes.wcs.has_celestial
+    assert draw(image).axes.wcs.has_celestial
 
 
 @pytest.mark.parametrize(
@@ -213,7 +229,7 @@ def test_table_files(tmp_path: Path) -> None:
     table = Table({"x": [1, 2]})
     for name, form in (("t.ecsv", "ascii.ecsv"), ("t.vot", "votable"), ("t.fits", "fits")):
         table.write(tmp_path / name, format=form)
-        assert list(show(tmp_path / name).table["x"]) == [1, 2]
+        assert list(preview(tmp_path / name).table["x"]) == [1, 2]
 
 
 def test_overlay_needs_a_wcs_and_positions() -> None:
@@ -243,7 +259,7 @@ def long_table() -> Table:
 
 
 def test_preview_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    view = show(long_table())
+    view = preview(long_table())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["hip", "ra", "mag", "name"]
     assert lines[1].split() == ["(deg)"]
@@ -262,7 +278,7 @@ def test_preview_escapes_what_is_in_the_table() -> None:
 
 
 def test_missing_values_and_formats() -> None:
-    table = Table({"a": np.ma.array([1.0, 2.0], mask=[0, 1]), "b": [np.nan, 1 / 3]})
+    table = Table({"a": np.ma.array([1.0, 2.0], mask=[False, True]), "b": [np.nan, 1 / 3]})
     table["b"].info.format = ".2f"
     text = repr(Preview(table)).splitlines()
     assert text[-2].split() == ["\N{EN DASH}", "0.33"]
@@ -302,7 +318,7 @@ def test_installed_viewer_is_found_and_may_decline(
     entry = EntryPoint("firefly", here, module.GROUP)
     monkeypatch.setattr(EntryPoint, "load", lambda self: configured_viewer)
     monkeypatch.setattr(module, "entry_points", lambda group: [entry])
-    assert show(np.zeros((2, 2))).axes is not None
+    assert draw(np.zeros((2, 2))).axes is not None
     file = lab / "discovery" / "v1.json"
     file.write_text(file.read_text().replace('"firefly_url": null', '"firefly_url": "http://f"'))
     assert show(np.zeros((2, 2))) == "firefly"

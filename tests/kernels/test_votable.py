@@ -11,7 +11,6 @@ from astropy.io import votable
 from astropy.io.votable.exceptions import E19
 from astropy.table import MaskedColumn, Table
 from despejado import read_fast
-from despejado import votable as ours
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -80,7 +79,7 @@ def test_rows_are_decoded_here(monkeypatch: pytest.MonkeyPatch) -> None:
         given.append(source.getvalue())
         return parse(source, **options)
 
-    monkeypatch.setattr(ours.votable, "parse", spy)
+    monkeypatch.setattr(votable, "parse", spy)
     assert len(read_fast(document(everything()))) == 3
     assert [b'encoding="base64"></STREAM>' in body for body in given] == [True]
 

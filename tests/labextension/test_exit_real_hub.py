@@ -85,9 +85,10 @@ class Hub:
         with self.api.stream("GET", f"/users/{user}/server/progress") as progress:
             for line in progress.iter_lines():
                 event = json.loads(line.removeprefix("data:")) if line.startswith("data:") else {}
-                if event.get("ready") or event.get("failed"):
-                    assert event.get("ready"), "".join(self.log.lines)
+                if event.get("ready"):
                     break
+            else:
+                raise AssertionError("the lab is not up:\n" + "".join(self.log.lines))
         return httpx.Client(
             base_url=f"http://127.0.0.1:{self.ports[user]}/user/{user}/despejado",
             headers={"Authorization": f"token {SERVICE_TOKEN}"},

@@ -57,8 +57,11 @@ def test_config_tells_what_lab_json_says(lab: Lab, hub: HubStandIn) -> None:
 
 def test_no_answer_and_no_log_holds_the_servers_token(lab: Lab) -> None:
     with lab.client() as client:
-        answers = [client.get("config").text, client.post("exit").text]
-    assert HUB_TOKEN not in "".join([*answers, *lab.log.lines])
+        answers = [client.get("config"), client.post("exit", json={})]
+    assert [answer.status_code for answer in answers] == [200, 202]
+    told = [answer.text for answer in answers] + lab.log.lines
+    assert len(told) > len(answers)
+    assert HUB_TOKEN not in "".join(told)
 
 
 def test_a_plain_jupyterlab_is_described_by_itself(plain_lab: Lab) -> None:

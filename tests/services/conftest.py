@@ -101,6 +101,8 @@ class Service:
     process: subprocess.Popen[str]
     url: str
     lines: queue.Queue[str | None]
+    first_lines: str
+    """What it said up to the word that it is ready."""
 
     def client(self, token: str | None = "token-of-vera") -> httpx.Client:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -115,10 +117,8 @@ class Service:
         self.process.wait(timeout=30)
 
     def log(self) -> str:
-        found = []
-        while not self.lines.empty():
-            found.append(self.lines.get())
-        return "".join(line for line in found if line)
+        """What it wrote since it was ready; of a service that has ended."""
+        return "".join(iter(lambda: self.lines.get(timeout=30), None))
 
 
 def run_service(
@@ -149,7 +149,7 @@ def run_service(
             raise AssertionError(f"the service ended before it was ready:\n{seen}")
         seen += line
         if "ready at " in line:
-            return Service(process, line.split("ready at ")[1].strip(), lines)
+            return Service(process, line.split("ready at ")[1].strip(), lines, seen)
 
 
 @dataclass

@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+
+from tests.services.conftest import Starter
 
 DATA = Path(__file__).parent / "data"
 CONFIG = """
@@ -97,7 +98,7 @@ def real_hub(tmp_path: Path) -> Iterator[RealHub]:
     process.wait()
 
 
-def test_tokens_of_a_real_hub(start: Any, real_hub: RealHub) -> None:
+def test_tokens_of_a_real_hub(start: Starter, real_hub: RealHub) -> None:
     good = real_hub.token("vera", "custom:tap:query")
     narrow = real_hub.token("edwin", "read:users:name!user")
     service = start(small=True, hub_api_url=real_hub.api_url)

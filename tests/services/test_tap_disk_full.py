@@ -8,9 +8,11 @@ import resource
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
+
+from tests.services.conftest import Starter, Wait
 
 BIG = "SELECT * FROM sample.stars"
 SMALL = "SELECT TOP 3 hip FROM sample.stars"
@@ -26,7 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def run(client: Any, ended: Any, query: str) -> tuple[str, str]:
+def run(client: httpx.Client, ended: Wait, query: str) -> tuple[str, str]:
     answer = client.post("/async", data={"QUERY": query, "PHASE": "RUN"})
     assert answer.status_code == 303, answer.text
     job = "/async/" + answer.headers["location"].rsplit("/", 1)[1]
@@ -39,7 +41,7 @@ def no_results(folder: Path) -> bool:
 
 @pytest.mark.root
 def test_a_job_on_a_full_disk_fails_with_advice_and_leaves_nothing(
-    start: Any, ended: Any, small_disk: Path
+    start: Starter, ended: Wait, small_disk: Path
 ) -> None:
     service = start(state=str(small_disk / "state"))
     with service.client() as client:
@@ -57,7 +59,7 @@ def test_a_job_on_a_full_disk_fails_with_advice_and_leaves_nothing(
 
 @pytest.mark.root
 def test_a_disk_without_any_room_refuses_jobs_and_still_answers_sync(
-    start: Any, ended: Any, small_disk: Path
+    start: Starter, ended: Wait, small_disk: Path
 ) -> None:
     service = start(state=str(small_disk / "state"))
     filler = small_disk / "filler"
@@ -77,7 +79,7 @@ def test_a_disk_without_any_room_refuses_jobs_and_still_answers_sync(
 
 @pytest.mark.root
 def test_a_sync_format_that_needs_the_disk_says_that_it_is_full(
-    start: Any, small_disk: Path
+    start: Starter, small_disk: Path
 ) -> None:
     service = start(env={"TMPDIR": str(small_disk)})
     with service.client() as client:
@@ -89,7 +91,7 @@ def test_a_sync_format_that_needs_the_disk_says_that_it_is_full(
 
 
 def test_a_result_over_the_limit_of_file_sizes_is_the_same(
-    start: Any, ended: Any, tmp_path: Path
+    start: Starter, ended: Wait, tmp_path: Path
 ) -> None:
     service = start()
     with service.client() as client:

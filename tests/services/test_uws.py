@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 import threading
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,8 +16,10 @@ from despejado_services.models import Cancel, QueryCancelled, QueryTimeout
 from despejado_services.uws import documents
 from despejado_services.uws.models import Job, Phase, Result, now
 from despejado_services.uws.results import ResultFiles
-from despejado_services.uws.runner import MAX_ATTEMPTS, JobRunner
-from despejado_services.uws.store import JobStore
+from despejado_services.uws.runner import MAX_ATTEMPTS, JobRunner, Work
+from despejado_services.uws.store import JobStore, SqlValue
+
+from tests.services.conftest import Service, Starter, Wait
 
 UWS = {"uws": "http://www.ivoa.net/xml/UWS/v1.0"}
 
@@ -69,7 +70,7 @@ class Gate:
 
 
 class Pool:
-    def __init__(self, store: JobStore, results: ResultFiles, work: Any, **limits: int) -> None:
+    def __init__(self, store: JobStore, results: ResultFiles, work: Work, **limits: int) -> None:
         self.phases: list[str] = []
         self.changed = threading.Condition()
         self.unsaved = threading.Event()
@@ -218,7 +219,7 @@ def test_a_fault_nobody_foresaw_ends_the_job_and_not_the_pool(
     bad, good = new(store, QUERY="bad"), new(store, QUERY="good")
     pool.runner.start(bad)
     ended = pool.wait(bad, Phase.ERROR)
-    assert "secret" not in (ended.error or "")
+    assert ended.error and "secret" not in ended.error
     pool.runner.start(good)
     pool.wait(good, Phase.COMPLETED)
     pool.runner.stop()
@@ -233,10 +234,12 @@ def test_an_end_that_a_full_disk_kept_from_the_store_is_recorded_later(
     pool = Pool(store, results, gate)
     real = store.update
 
-    def full(identifier: str, **changes: Any) -> Job | None:
+    def full(
+        identifier: str, *, when: Collection[Phase] = tuple(Phase), **changes: SqlValue
+    ) -> Job | None:
         if changes.get("phase") is Phase.COMPLETED:
             raise sqlite3.OperationalError("database or disk is full")
-        return real(identifier, **changes)
+        return real(identifier, when=when, **changes)
 
     monkeypatch.setattr(store, "update", full)
     job = new(store)
@@ -318,7 +321,7 @@ def create(client: httpx.Client, **data: str) -> str:
     return path_of(client.post("/async", data=data))
 
 
-def test_life_of_a_job_over_http(small: Any, ended: Any) -> None:
+def test_life_of_a_job_over_http(small: Service, ended: Wait) -> None:
     with small.client() as client:
         job = create(client, QUERY="SELECT 1 AS a", LANG="ADQL", RUNID="mine")
         assert client.get(f"{job}/phase").text == "PENDING"
@@ -351,7 +354,7 @@ def test_life_of_a_job_over_http(small: Any, ended: Any) -> None:
         assert client.get(job).status_code == 404
 
 
-def test_a_failed_job_tells_its_error(small: Any, ended: Any) -> None:
+def test_a_failed_job_tells_its_error(small: Service, ended: Wait) -> None:
     with small.client() as client:
         job = create(client, QUERY="SELECT nope", PHASE="RUN")
         assert ended(client, job) == "ERROR"
@@ -371,7 +374,7 @@ def test_a_failed_job_tells_its_error(small: Any, ended: Any) -> None:
     ("data", "name"), [({}, "QUERY"), ({"QUERY": "SELECT 1 AS a", "LANG": "SQL"}, "LANG")]
 )
 def test_a_job_without_a_usable_query_fails_with_the_name_of_the_parameter(
-    small: Any, ended: Any, data: dict[str, str], name: str
+    small: Service, ended: Wait, data: dict[str, str], name: str
 ) -> None:
     with small.client() as client:
         job = create(client, **data, PHASE="RUN")
@@ -379,7 +382,7 @@ def test_a_job_without_a_usable_query_fails_with_the_name_of_the_parameter(
         assert name in client.get(f"{job}/error").text
 
 
-def test_abort_stops_a_running_query_and_wait_sees_it(small: Any) -> None:
+def test_abort_stops_a_running_query_and_wait_sees_it(small: Service) -> None:
     with small.client() as client, small.client() as other:
         job = create(client, QUERY="WAIT", PHASE="RUN")
         assert client.get(f"{job}/phase").text == "EXECUTING"
@@ -396,7 +399,7 @@ def test_abort_stops_a_running_query_and_wait_sees_it(small: Any) -> None:
         client.delete(job)
 
 
-def test_wait_answers_when_its_time_is_over_or_the_phase_is_another(small: Any) -> None:
+def test_wait_answers_when_its_time_is_over_or_the_phase_is_another(small: Service) -> None:
     with small.client() as client:
         job = create(client, QUERY="WAIT")
         for params in ({"WAIT": "0"}, {"WAIT": "20", "PHASE": "QUEUED"}):
@@ -404,10 +407,11 @@ def test_wait_answers_when_its_time_is_over_or_the_phase_is_another(small: Any) 
         client.delete(job)
 
 
-def test_an_execution_duration_ends_the_job(small: Any, ended: Any) -> None:
+def test_an_execution_duration_ends_the_job(small: Service, ended: Wait) -> None:
     with small.client() as client:
         job = create(client, QUERY="WAIT")
-        assert client.post(f"{job}/executionduration", data={"EXECUTIONDURATION": "1"})
+        answer = client.post(f"{job}/executionduration", data={"EXECUTIONDURATION": "1"})
+        assert path_of(answer) == job
         assert client.get(f"{job}/executionduration").text == "1"
         client.post(f"{job}/phase", data={"PHASE": "RUN"})
         assert ended(client, job) == "ABORTED"
@@ -415,7 +419,7 @@ def test_an_execution_duration_ends_the_job(small: Any, ended: Any) -> None:
         client.delete(job)
 
 
-def test_durations_and_destruction_are_cut_to_the_limits(small: Any) -> None:
+def test_durations_and_destruction_are_cut_to_the_limits(small: Service) -> None:
     with small.client() as client:
         job = create(client, QUERY="WAIT", EXECUTIONDURATION="0", DESTRUCTION="2199-01-01")
         assert client.get(f"{job}/executionduration").text == "600"
@@ -424,7 +428,7 @@ def test_durations_and_destruction_are_cut_to_the_limits(small: Any) -> None:
         client.delete(job)
 
 
-def test_a_job_whose_time_has_come_is_gone(small: Any) -> None:
+def test_a_job_whose_time_has_come_is_gone(small: Service) -> None:
     with small.client() as client:
         job = create(client, QUERY="WAIT", PHASE="RUN")
         waited = client.build_request("GET", job, params={"WAIT": "20"})
@@ -433,7 +437,7 @@ def test_a_job_whose_time_has_come_is_gone(small: Any) -> None:
         assert client.send(waited).status_code == 404
 
 
-def test_the_list_is_the_users_own_newest_first_and_filtered(start: Any) -> None:
+def test_the_list_is_the_users_own_newest_first_and_filtered(start: Starter) -> None:
     service = start(small=True)
     with service.client() as vera, service.client("token-of-edwin") as edwin:
         jobs = [create(vera, QUERY="SELECT 1") for _ in range(3)]
@@ -485,7 +489,7 @@ def test_the_list_is_the_users_own_newest_first_and_filtered(start: Any) -> None
     ],
 )
 def test_wrong_values_are_refused_with_the_name(
-    small: Any, method: str, path: str, data: dict[str, str] | None, name: str
+    small: Service, method: str, path: str, data: dict[str, str] | None, name: str
 ) -> None:
     with small.client() as client:
         job = create(client, QUERY="SELECT 1")

@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 import pytest
 from despejado_services.address import base_url
 from despejado_services.config import Limits
+from despejado_services.formats.choice import FormatTable
+from despejado_services.formats.table import FORMATS
 from despejado_services.handlers.home import home_page
 from despejado_services.vosi.availability import availability_document
 from despejado_services.vosi.capabilities import Language, capabilities_document
 from despejado_services.vosi.tables import TableSet, table_document, tableset_document
 
 URL = "http://localhost:8000/services/tap"
+OFFERED = FormatTable(FORMATS)
 LANGUAGE = Language(
     geometry=("POINT", "CIRCLE", "CONTAINS"),
     functions=(("scisql_nanojanskyToAbMag(flux DOUBLE) -> DOUBLE", "AB magnitude of nJy"),),
@@ -73,7 +76,7 @@ TABLES = TableSet(
 
 
 def test_documents(golden: Callable[[str, str], None]) -> None:
-    golden("capabilities.xml", capabilities_document(URL, Limits(), LANGUAGE))
+    golden("capabilities.xml", capabilities_document(URL, Limits(), LANGUAGE, OFFERED))
     golden("tables.xml", tableset_document(TABLES))
     golden("table.xml", table_document(TABLES, "SAMPLE.Stars") or "")
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -82,7 +85,7 @@ def test_documents(golden: Callable[[str, str], None]) -> None:
 
 
 def test_capabilities_promise_no_upload() -> None:
-    assert "upload" not in capabilities_document(URL, Limits(), LANGUAGE).lower()
+    assert "upload" not in capabilities_document(URL, Limits(), LANGUAGE, OFFERED).lower()
 
 
 def test_the_page_for_people_loads_nothing_and_escapes_its_address() -> None:

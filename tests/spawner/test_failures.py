@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jupyterhub.spawner
 import pytest
 from despejado_spawner.errors import HomeError, LabDied, LabFailed, OptionsError, SpawnerError
@@ -12,7 +14,7 @@ HUB_6 = hasattr(jupyterhub.spawner, "SpawnException")
 
 
 def html_of(error: SpawnerError) -> str:
-    failure = spawn_failure(error)
+    failure: Any = spawn_failure(error)
     found: str = failure.message_html if HUB_6 else failure.jupyterhub_html_message
     return found
 
@@ -31,7 +33,7 @@ def test_without_details_there_is_nothing_to_open() -> None:
 
 
 def test_the_message_without_html_has_the_advice_too() -> None:
-    failure = spawn_failure(failed("deleted", "The lab was deleted."))
+    failure: Any = spawn_failure(failed("deleted", "The lab was deleted."))
     message = failure.message if HUB_6 else failure.jupyterhub_message
     assert message == f"The lab was deleted. {REASONS['deleted'].advice}"
 

@@ -7,14 +7,15 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from despejado_images.image import Image
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size
-from despejado_spawner.options import ImageChoice, Menu
+from despejado_spawner.options import Menu
 from despejado_spawner.options.form import image_note, render_form
 
 MENU = Menu(
     images=(
-        ImageChoice(
+        Image(
             "w_2026_43",
             "Weekly 2026_43",
             state="building",
@@ -22,16 +23,16 @@ MENU = Menu(
             phase="downloading",
             fraction=0.414,
         ),
-        ImageChoice("plain", "Plain: JupyterLab, astropy, pyvo"),
-        ImageChoice("w_2026_42", "Weekly 2026_42"),
-        ImageChoice(
+        Image("plain", "Plain: JupyterLab, astropy, pyvo"),
+        Image("w_2026_42", "Weekly 2026_42"),
+        Image(
             "r30_0_11",
             "Release r30.0.11",
             state="absent",
             expected_seconds=118.0,
             size_bytes=300_000_000,
         ),
-        ImageChoice("w_2026_41", "Weekly 2026_41", state="failed", reason="no space left"),
+        Image("w_2026_41", "Weekly 2026_41", state="failed", reason="no space left"),
     ),
     sizes=(Size("small", 1.0, 3 * 2**30), Size("large", 2.0, 8 * 2**30)),
     default_size="small",
@@ -133,7 +134,7 @@ def test_reset_and_debug_are_never_preselected() -> None:
 
 def test_user_text_is_escaped() -> None:
     error = OptionsError("<script>alert(1)</script>", "no <b>")
-    menu = Menu((ImageChoice('"><img src=x>', "<i>"),), MENU.sizes, "small")
+    menu = Menu((Image('"><img src=x>', "<i>"),), MENU.sizes, "small")
     html = render_form(menu, {}, error, menu_url='"><a>')
     elements = Elements(html)
     assert not any(elements.all(tag) for tag in ("script", "b", "img", "i", "a"))
@@ -152,3 +153,24 @@ def test_a_choice_says_what_it_costs() -> None:
 
 def test_an_empty_menu_says_what_to_do() -> None:
     assert "Reload this page" in render_form(Menu((), MENU.sizes, "small"), {})
+
+
+def test_what_cannot_be_started_is_shown_with_its_reason_and_cannot_be_chosen() -> None:
+    reason = "it is for arm64, and labs run on amd64"
+    stuck = Image("w_2026_40", "Weekly 2026_40", state="unavailable", reason=reason)
+    menu = Menu.of((stuck, *MENU.images), MENU.sizes, "small")
+    html = render_form(menu, {"image": "w_2026_40"})
+    (control,) = Elements(html).all("input", value="w_2026_40")
+    assert "disabled" in control and "checked" not in control
+    assert checked(html, "image") == ["plain"]
+    assert html.index("Not available") > html.index("w_2026_41")
+    assert image_note(stuck) == f"Cannot be started: {reason}"
+    assert not any("disabled" in each for each in Elements(render_form(MENU)).all("input"))
+
+
+def test_an_image_called_recommended_is_not_called_so_twice() -> None:
+    def named(tag: str) -> int:
+        line = Image(tag, "Recommended (Weekly 2026_43)", recommended=True)
+        return render_form(Menu.of((line,), MENU.sizes, "small")).count("(recommended)")
+
+    assert (named("latest_weekly"), named("recommended")) == (1, 0)

@@ -31,6 +31,13 @@ def test_an_absent_home_is_made_private(tmp_path: Path) -> None:
     assert mode(tmp_path / "rachel") == 0o700
 
 
+def test_a_home_is_made_where_folders_cannot_be_opened_by_path_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_PATH")  # as on macOS
+    assert ensure_home(tmp_path / "rachel", me()).created
+
+
 @AS_ROOT
 def test_a_new_home_belongs_to_its_user(tmp_path: Path) -> None:
     ensure_home(tmp_path / "rachel", me(OTHER))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from despejado_lab import launch_imports
 from despejado_lab.launch_imports import CHECKED_SERIES, series
+from despejado_spawner.pods.kubespawner.lean import quick_source
 from jupyterhub import __version__ as hub_version
 
 HEAVY = ("sqlalchemy", "alembic", "jupyterhub.orm", "jupyterhub.handlers.base", "jupyterhub.app")
@@ -90,3 +93,15 @@ def test_scopes_are_checked_by_jupyterhub_itself_with_equal_answers() -> None:
 )
 def test_a_series_is_the_first_two_numbers(version: str, expected: str) -> None:
     assert series(version) == expected
+
+
+def test_images_that_know_nothing_of_this_project_leave_out_the_same() -> None:
+    """``lean_site`` is one file for any Python, so it cannot import what it repeats."""
+    theirs = {
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
+        for node in ast.parse(quick_source()).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert theirs["CHECKED"] == CHECKED_SERIES
+    assert theirs["SLOW"] == launch_imports._SLOW_AND_OPTIONAL
+    assert set(theirs["STAND_INS"]) == {each.__name__ for each in launch_imports._stand_ins()}

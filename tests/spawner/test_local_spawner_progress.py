@@ -78,10 +78,10 @@ def test_the_expected_time_is_the_usual_one_and_survives_rubbish(tmp_path: Path)
 
 
 async def test_a_progress_is_unused_until_something_was_told_or_it_ended() -> None:
-    progress = SpawnProgress(POD_SCALE)
-    assert progress.unused
-    progress.tell(Phase.QUEUED, "queued")
-    assert not progress.unused
+    assert SpawnProgress(POD_SCALE).unused
+    told = SpawnProgress(POD_SCALE)
+    told.tell(Phase.QUEUED, "queued")
+    assert not told.unused
     ended = SpawnProgress(POD_SCALE)
     ended.close()
     assert not ended.unused

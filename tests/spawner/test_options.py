@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
+from despejado_images.configured import ConfiguredImages
+from despejado_images.image import Image
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size, SpawnOptions
 from despejado_spawner.options import (
     FIELDS,
-    ImageChoice,
     Menu,
     options_schema,
     options_to_json,
@@ -18,14 +20,15 @@ from despejado_spawner.options import (
     parse_options,
     remembered,
 )
+from despejado_spawner.options.notices import Notices
 from hypothesis import given
 from hypothesis import strategies as st
 
 MENU = Menu(
     images=(
-        ImageChoice("w_2026_43", "Weekly 2026_43", state="building", recommended=True),
-        ImageChoice("plain", "Plain"),
-        ImageChoice("r30_0_11", "Release r30.0.11", state="absent"),
+        Image("w_2026_43", "Weekly 2026_43", state="building", recommended=True),
+        Image("plain", "Plain"),
+        Image("r30_0_11", "Release r30.0.11", state="absent"),
     ),
     sizes=(Size("small", 1.0, 3 * 2**30), Size("large", 2.0, 8 * 2**30)),
     default_size="small",
@@ -146,3 +149,51 @@ def test_the_schema_lists_what_the_menu_offers() -> None:
     schema = options_schema(MENU)
     assert schema["properties"]["image"]["enum"] == list(MENU.image_names)
     assert schema["additionalProperties"] is False
+
+
+# What is on the menu and cannot be started
+
+STUCK = Menu.of(
+    (
+        Image("w_2026_43", "Weekly 2026_43", state="unavailable", reason="it is for arm64"),
+        Image("latest_weekly", "Latest Weekly", recommended=True, also=("w_2026_42",)),
+    ),
+    MENU.sizes,
+    "",
+)
+
+
+def test_what_cannot_be_started_is_refused_with_its_reason() -> None:
+    with pytest.raises(OptionsError) as caught:
+        parse_options({"image": "w_2026_43"}, STUCK)
+    assert caught.value.field == "image"
+    assert "Weekly 2026_43 cannot be started: it is for arm64." in str(caught.value)
+    assert "w_2026_43" not in caught.value.allowed
+    assert "w_2026_43" not in json.dumps(options_schema(STUCK))
+    with pytest.raises(OptionsError, match="it is for arm64"):
+        STUCK.image("w_2026_43")
+
+
+def test_other_names_of_an_image_are_as_good_as_its_tag() -> None:
+    assert set(STUCK.image_names) == {"latest_weekly", "w_2026_42", "recommended"}
+    for name in STUCK.image_names:
+        assert STUCK.image(parse_options({"image": name}, STUCK).image).tag == "latest_weekly"
+    assert parse_options({}, STUCK).image == "latest_weekly"
+
+
+def test_a_menu_of_which_nothing_can_be_started_says_so() -> None:
+    menu = Menu.of(STUCK.images[:1], MENU.sizes, "")
+    with pytest.raises(OptionsError, match="No image is available"):
+        parse_options({}, menu)
+
+
+def test_the_hub_s_log_tells_each_notice_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = ConfiguredImages({"a": "registry.example.org/a:1"})
+    log, notices = logging.getLogger("hub"), Notices()
+    for warnings in (["One."], ["One."], ["One.", "Two."], ["Two."], ["One."]):
+        source.warnings = warnings
+        notices.tell(log, source)
+    source.problem = "Away."
+    notices.tell(log, source)
+    told = ["One.", "Two.", "One.", "Away."]
+    assert caplog.messages == [f"Images: {each}" for each in told]

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from despejado_images.image import Image
 from despejado_spawner.models import (
     Group,
     Identity,
-    LabImage,
     LabPlan,
     LabProcess,
     Size,
@@ -24,8 +24,11 @@ PLAN = LabPlan(
         "rachel", 5001, 5001, (Group("rachel", 5001), Group("stars", 6100)), "Rachel Ö."
     ),
     options=SpawnOptions("w_2026_43", "small"),
-    image=LabImage(
-        "w_2026_43", "Weekly 2026_43", "sha256:ab12", {"lsst-daf-butler": "30.2026.4300"}
+    image=Image(
+        "w_2026_43",
+        "Weekly 2026_43",
+        digest="sha256:ab12",
+        versions={"lsst-daf-butler": "30.2026.4300"},
     ),
     size=Size("small", 2.5, 3 * 2**30, 0.5, 2**30),
     server_name="",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 
-from despejado_images.environments import EnvironmentBuildError
+from despejado_images.errors import ImagesError
 from despejado_spawner.errors import SpawnerError
 
 from despejado_hub.config import Platform, PlatformError, load_platform
@@ -51,7 +51,7 @@ def told(command: Main) -> Main:
             else:
                 complain(str(error))
             return 2
-        except (SpawnerError, EnvironmentBuildError, SecretError) as error:
+        except (SpawnerError, ImagesError, SecretError) as error:
             text = str(error)
         except OSError as error:
             text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

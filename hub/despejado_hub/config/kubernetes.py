@@ -1,6 +1,6 @@
 """Labs as pods: the section ``labs.kubernetes`` of ``platform.yaml``.
 
-What becomes of each key is in :mod:`despejado_hub.config.pods`.
+What becomes of each key is in :mod:`despejado_hub.labs.pods.settings`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from despejado_spawner.site.storage import Mount
 from despejado_spawner.site.values import Memory, Model, choice, words
 from pydantic import Field
 
-from .types import Host
+from .types import Host, SecretReference
 
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 OPERATORS = ("Equal", "Exists")
@@ -47,6 +47,11 @@ class PodImages(Model):
         strict=False,
         title="Pull secrets",
         description="Secrets in the namespace of labs with which nodes log in to the registry.",
+    )
+    credentials: SecretReference | None = Field(
+        default=None,
+        title="Credentials",
+        description="With which the hub lists the tags: user:password, or a Docker config.json.",
     )
 
 

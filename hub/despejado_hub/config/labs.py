@@ -71,6 +71,33 @@ class Images(Model):
         title="Release candidates",
         description="How many of the newest release candidates to offer.",
     )
+    dailies: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        title="Dailies",
+        description="How many of the newest dailies to offer.",
+    )
+    cycle: int | None = Field(
+        default=None,
+        ge=0,
+        title="Cycle",
+        description="Offer only images of this SAL cycle; null offers only those of none.",
+    )
+    architectures: tuple[ImageTag, ...] = Field(
+        default=(),
+        strict=False,
+        title="Architectures",
+        description="What images may be for beside amd64, such as arm64; tags that end in one of "
+        "these are offered too.",
+    )
+    aliases: tuple[ImageTag, ...] = Field(
+        default=(),
+        strict=False,
+        title="Aliases",
+        description="Moving tags of the repository to offer, such as recommended or "
+        "latest_weekly, each with the name of what it stands for.",
+    )
 
 
 def _default_sizes() -> dict[str, LabSize]:

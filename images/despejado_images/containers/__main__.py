@@ -24,8 +24,8 @@ from despejado_images.containers.sources import find_sources, lock_file
 from despejado_images.containers.targets import is_lab, platform_part
 from despejado_images.environments import locks
 from despejado_images.environments.errors import EnvironmentBuildError
-from despejado_images.environments.layout import make_folder, write_text
 from despejado_images.environments.uv import Uv
+from despejado_images.files import make_folder, write_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

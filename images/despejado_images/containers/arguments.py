@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from despejado_images.containers.models import BuildStep, EngineName, RunStep
-from despejado_images.reference import speaks_plain_http
+from despejado_images.reference import is_loopback, registry_of
 
 
 def build_arguments(
@@ -61,7 +61,7 @@ def push_arguments(engine: EngineName, reference: str, remote: str, digest: Path
     """Push an image; the manifest's digest is written to the file ``digest`` (not by docker)."""
     if engine == "docker":
         return ["push", remote]
-    insecure = ["--tls-verify=false"] if speaks_plain_http(remote) else []
+    insecure = ["--tls-verify=false"] if is_loopback(registry_of(remote)) else []
     # OCI manifests keep annotations and are what registries and clusters expect today.
     form = ["--format", "oci"] if engine == "podman" else []
     return ["push", *insecure, *form, "--digestfile", str(digest), reference, f"docker://{remote}"]
@@ -82,5 +82,5 @@ def pull_arguments(engine: EngineName, remote: str) -> list[str]:
     """Pull an image."""
     if engine == "docker":
         return ["pull", "--quiet", remote]
-    insecure = ["--tls-verify=false"] if speaks_plain_http(remote) else []
+    insecure = ["--tls-verify=false"] if is_loopback(registry_of(remote)) else []
     return ["pull", "--quiet", *insecure, remote]

@@ -24,6 +24,7 @@ from despejado_images.containers.models import (
     ImageRecord,
     Target,
 )
+from despejado_images.containers.names import local_reference, remote_reference
 from despejado_images.containers.resolving import (
     Resolver,
     lab_recipe,
@@ -40,13 +41,16 @@ from despejado_images.containers.steps import (
     source_files,
 )
 from despejado_images.environments import locks
-from despejado_images.environments.layout import Layout, make_folder
+from despejado_images.environments.layout import Layout
 from despejado_images.environments.locking import builder_lock
-from despejado_images.environments.models import UI_TAG, BuildProgress, MenuPolicy
+from despejado_images.environments.models import BuildProgress
 from despejado_images.environments.recipe import Recipe, recipe_of
 from despejado_images.environments.records import write_progress
 from despejado_images.environments.uv import Uv
-from despejado_images.reference import local_reference, remote_reference
+from despejado_images.files import make_folder
+from despejado_images.image import UI_TAG
+from despejado_images.menu import MenuPolicy
+from despejado_images.reference import parse_reference
 
 _KEPT_LINKS = 4
 """How many images of a shared link stay: a build of another checkout may be using one."""
@@ -196,15 +200,15 @@ class ImageBuilder:
             self._say(step.phase, f"{step.name} is there")
             return step
         if self.registry is not None:
-            repository, _, tag = step.reference.removeprefix("localhost/").partition(":")
-            remote = remote_reference(self.registry, repository, tag)
+            remote = self._remote(self.registry, step)
             if self._engine.pull(remote) and self._has(remote, step.key) is not None:
                 self._engine.tag(remote, step.reference)
                 self._say(step.phase, f"{step.name} comes from {self.registry}")
                 return step
         self._make(step)
         # Every change of the client or the extension makes a link; the last of them are enough.
-        for old in self._engine.names(step.reference.rpartition(":")[0])[_KEPT_LINKS:]:
+        links = str(parse_reference(step.reference).repository)
+        for old in self._engine.names(links)[_KEPT_LINKS:]:
             self._engine.untag(old)
         return step
 
@@ -285,13 +289,15 @@ class ImageBuilder:
         self._say("pushing", f"Pushing {remote}", timed=f"push {target.kind}")
         started = time.monotonic()
         for step in chain[:-1]:
-            repository, _, tag = step.reference.removeprefix("localhost/").partition(":")
-            shared = remote_reference(self.registry, repository, tag)
-            self._engine.push(step.reference, shared, self._detail)
+            self._engine.push(step.reference, self._remote(self.registry, step), self._detail)
         # By its id: a build from another state folder may have taken the name since.
         digest = self._engine.push(image.id, remote, self._detail)
         self.history.add(f"push {target.kind}", time.monotonic() - started)
         return replace(image, pushed=remote, digest=digest)
+
+    def _remote(self, registry: str, step: BuildStep) -> str:
+        name = parse_reference(step.reference)
+        return remote_reference(registry, name.repository.path, name.tag)
 
     # What is told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from despejado_images.environments.layout import read_record, write_record
+from despejado_images.files import read_record, write_record
 
 
 class History:

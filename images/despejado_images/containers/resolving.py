@@ -25,12 +25,13 @@ from despejado_images.environments.builder import Plan, build_wheel
 from despejado_images.environments.catalogue import refresh
 from despejado_images.environments.errors import UnknownTagError
 from despejado_images.environments.interpreter import Interpreter, find_interpreter
-from despejado_images.environments.layout import Layout, make_folder, write_text
-from despejado_images.environments.models import MenuPolicy
+from despejado_images.environments.layout import Layout
 from despejado_images.environments.own_wheels import OwnWheel, own_closure, own_wheel
 from despejado_images.environments.recipe import Recipe, recipe_of
 from despejado_images.environments.store import EnvironmentStore, check_tag
 from despejado_images.environments.uv import Uv
+from despejado_images.files import make_folder, write_text
+from despejado_images.menu import MenuPolicy
 
 _IMAGE_PYTHON = Path("/usr/bin/python3")
 

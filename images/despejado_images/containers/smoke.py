@@ -11,7 +11,7 @@ from despejado_images.containers.engine import Engine
 from despejado_images.containers.errors import ImageBuildError
 from despejado_images.containers.models import PYTHON, ImageKind, RunStep
 from despejado_images.containers.targets import smoke_command
-from despejado_images.environments.layout import make_folder
+from despejado_images.files import make_folder
 
 UNKNOWN_USER = "54321:54322"
 """A user and a group that no image has in its passwd and group."""

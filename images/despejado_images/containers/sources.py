@@ -13,9 +13,9 @@ from pathlib import Path
 from despejado_images.containers.errors import ImageBuildError
 from despejado_images.containers.models import BuildStep, EnvironmentSpec
 from despejado_images.containers.steps import INSTALL_FILE
-from despejado_images.environments.layout import make_folder, write_text
 from despejado_images.environments.own_wheels import source_folder
 from despejado_images.environments.uv import find_uv
+from despejado_images.files import make_folder, write_text
 
 NOT_COMPILED = r"/tests?/(?:.*/)?test_[^/]*\.py$"
 # What says how this network reaches a package index. It may hold credentials: it goes into the

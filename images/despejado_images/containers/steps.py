@@ -19,7 +19,7 @@ from despejado_images.containers.models import (
     ImageKind,
     Target,
 )
-from despejado_images.reference import local_reference
+from despejado_images.containers.names import local_reference
 
 NAMESPACE = "dev.despejado"
 CONTENT_LABEL = f"{NAMESPACE}.content"

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from despejado_images.containers.models import ImageKind, Target
-from despejado_images.environments.models import PLAIN_TAG, UI_TAG
 from despejado_images.environments.recipe import Recipe
+from despejado_images.image import PLAIN_TAG, UI_TAG
 
 HUB, SERVICES, STOCK = "hub", "services", "stock"
 PLATFORM = (HUB, SERVICES)

@@ -2,27 +2,22 @@
 
 from despejado_images.environments.errors import EnvironmentBuildError, UnknownTagError
 from despejado_images.environments.models import (
-    PLAIN_TAG,
-    RECOMMENDED_TAG,
-    UI_TAG,
     BuildProgress,
     Catalogue,
     Environment,
-    EnvironmentChoice,
-    MenuPolicy,
 )
+from despejado_images.environments.source import EnvironmentImages
 from despejado_images.environments.store import EnvironmentStore
+from despejado_images.image import PLAIN_TAG, UI_TAG
 
 __all__ = [
     "PLAIN_TAG",
-    "RECOMMENDED_TAG",
     "UI_TAG",
     "BuildProgress",
     "Catalogue",
     "Environment",
     "EnvironmentBuildError",
-    "EnvironmentChoice",
+    "EnvironmentImages",
     "EnvironmentStore",
-    "MenuPolicy",
     "UnknownTagError",
 ]

@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from despejado_images.amounts import decimal_size
 from despejado_images.environments import locks, records
 from despejado_images.environments.builder import Builder, build_wheel, reason_of, remove
 from despejado_images.environments.catalogue import refresh
 from despejado_images.environments.errors import EnvironmentBuildError, UnknownTagError
 from despejado_images.environments.interpreter import find_interpreter
-from despejado_images.environments.layout import Layout, write_text
+from despejado_images.environments.layout import Layout
 from despejado_images.environments.models import BuildProgress, sort_of
 from despejado_images.environments.own_wheels import own_closure, own_wheel
 from despejado_images.environments.recipe import Recipe, recipe_of
+from despejado_images.environments.source import EnvironmentImages
 from despejado_images.environments.store import EnvironmentStore, check_tag
 from despejado_images.environments.uv import Uv
+from despejado_images.files import write_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,8 +81,8 @@ def _build(root: Path, name: str) -> int:
     except EnvironmentBuildError as error:
         print(f"{tag}: {error}", file=sys.stderr)
         return 1
-    size, added = environment.size_bytes // 10**6, environment.added_bytes // 10**6
-    print(f"{tag}: {environment.prefix} ({size} MB, of which {added} MB were new)")
+    size, added = map(decimal_size, (environment.size_bytes, environment.added_bytes))
+    print(f"{tag}: {environment.prefix} ({size}, of which {added} were new)")
     return 0
 
 
@@ -106,19 +109,18 @@ def _remove(root: Path, tag: str) -> int:
 
 
 def _list(root: Path) -> int:
-    for choice in EnvironmentStore(root).choices():
-        megabytes = f"{(choice.size_bytes or 0) // 10**6} MB"
+    images = EnvironmentImages(EnvironmentStore(root))
+    for image in images.choices():
+        size = decimal_size(image.size_bytes or 0)
         note = {
-            "ready": megabytes,
-            "absent": f"about {choice.expected_seconds or 0:.0f} s and {megabytes}",
-            "building": f"{choice.phase} ({(choice.fraction or 0) * 100:.0f} %)",
-            "failed": choice.reason,
-        }[choice.state]
-        star = "*" if choice.recommended else " "
-        print(f"{star} {choice.tag:<14} {choice.title:<32} {choice.state:<9} {note}")
-    problem = records.read_catalogue(Layout(root)).problem
-    if problem:
-        print(f"The list may be old: {problem}", file=sys.stderr)
+            "ready": size,
+            "absent": f"about {image.expected_seconds or 0:.0f} s and {size}",
+            "building": f"{image.phase} ({(image.fraction or 0) * 100:.0f} %)",
+        }.get(image.state, image.reason)
+        star = "*" if image.recommended else " "
+        print(f"{star} {image.tag:<14} {image.title:<32} {image.state:<9} {note}")
+    if images.problem:
+        print(f"The list may be old: {images.problem}", file=sys.stderr)
     return 0
 
 

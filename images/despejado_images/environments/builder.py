@@ -21,13 +21,7 @@ from pathlib import Path
 from despejado_images.environments import checks, contents, locks
 from despejado_images.environments.errors import EnvironmentBuildError, UnknownTagError
 from despejado_images.environments.interpreter import Interpreter, find_interpreter
-from despejado_images.environments.layout import (
-    LOCK,
-    Layout,
-    folder_name,
-    make_folder,
-    write_text,
-)
+from despejado_images.environments.layout import LOCK, Layout, folder_name
 from despejado_images.environments.locking import builder_lock
 from despejado_images.environments.meter import CompileMeter, InstallMeter, overall
 from despejado_images.environments.models import (
@@ -47,6 +41,7 @@ from despejado_images.environments.records import (
     write_progress,
 )
 from despejado_images.environments.uv import DISK_FULL, Uv, run_logged
+from despejado_images.files import make_folder, write_text
 
 _FORMAT = 1
 """Raised when the same lock and wheels shall give another environment."""

@@ -14,7 +14,6 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import cache
 
 from packaging.version import InvalidVersion, Version
 
@@ -22,6 +21,7 @@ from despejado_images.environments.errors import UnknownTagError
 from despejado_images.environments.layout import Layout
 from despejado_images.environments.models import Catalogue
 from despejado_images.environments.records import now, read_catalogue, write_catalogue
+from despejado_images.menu import in_menu_order
 from despejado_images.tags import Tag, TagType, parse_tag
 
 ANCHOR = "lsst-daf-butler"
@@ -66,29 +66,11 @@ def tags_of(versions: Iterable[str]) -> dict[str, str]:
     return {tag.text: newest[tag.text] for tag in in_menu_order(newest)}
 
 
-@cache
-def _parsed(text: str) -> Tag:
-    return parse_tag(text)  # the menu asks for the same few hundred again and again
-
-
-def in_menu_order(texts: Iterable[str]) -> list[Tag]:
-    """Tags by type, newest first within one."""
-    by_type: dict[TagType, list[Tag]] = {}
-    for text in texts:
-        tag = _parsed(text)
-        by_type.setdefault(tag.type, []).append(tag)
-    return [
-        tag
-        for kind in sorted(by_type, key=lambda kind: kind.menu_order)
-        for tag in sorted(by_type[kind], reverse=True)
-    ]
-
-
 def version_of(tag: str, tags: Mapping[str, str]) -> str:
     """The version of the Butler that a tag means; ``UnknownTagError`` names the nearest tags."""
     parsed = parse_tag(tag)
     for text, version in tags.items():
-        known = _parsed(text)  # w_2026_5 and w_2026_05 are one week
+        known = parse_tag(text)  # w_2026_5 and w_2026_05 are one week
         if known.type is parsed.type and known.version == parsed.version and plainly(parsed):
             return version
     raise UnknownTagError(tag, nearest(parsed, tags))

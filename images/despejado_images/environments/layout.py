@@ -1,21 +1,17 @@
-"""Where the files of a store are, and reading and writing its small records whole."""
+"""Where the files of a store are."""
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from despejado_images.environments.errors import UnknownTagError
+from despejado_images.files import make_folder
+from despejado_images.tags import LEGAL_TAG
 
 MANIFEST = "despejado-environment.json"
 LOCK = "requirements.lock"
-_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 
 
 def folder_name(digest: str) -> str:
@@ -30,7 +26,7 @@ class Layout:
     root: Path
 
     def _of(self, folder: str, tag: str, ending: str = "") -> Path:
-        if not _SAFE.fullmatch(tag):
+        if not LEGAL_TAG.fullmatch(tag):
             raise UnknownTagError(tag, ())
         return self.root / folder / f"{tag}{ending}"
 
@@ -85,42 +81,5 @@ class Layout:
         except FileNotFoundError:
             return
         for entry in entries:
-            if _SAFE.fullmatch(entry.name) and (entry / "current").exists():
+            if LEGAL_TAG.fullmatch(entry.name) and (entry / "current").exists():
                 yield entry.name
-
-
-def make_folder(path: Path) -> None:
-    """Create a folder and what is missing above it, open to all users whatever the umask."""
-    if path.is_dir():
-        return
-    make_folder(path.parent)
-    path.mkdir(exist_ok=True)
-    path.chmod(0o755)
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """A JSON object, or None if there is none or it is damaged (it is then written anew)."""
-    try:
-        record = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replace a file as a whole: a reader sees the old text or the new, never half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def write_record(path: Path, record: Mapping[str, object]) -> None:
-    """Replace a JSON file as a whole."""
-    write_text(path, json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -12,10 +12,10 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from despejado_images.environments.layout import write_text
 from despejado_images.environments.own_wheels import OURS, OwnWheel
 from despejado_images.environments.recipe import Recipe
 from despejado_images.environments.uv import Uv
+from despejado_images.files import write_text
 
 OLDEST_PYTHON = "3.11"
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*==[^\s\\]+(?:\s*;[^\\\n]+)?)", re.MULTILINE)

@@ -1,24 +1,18 @@
-"""What an environment, a choice on the menu and a running build are; no I/O."""
+"""What an environment and a running build are; no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-UI_TAG = "ui"
-"""The tag of the environment that runs JupyterLab; it is never on the menu of images."""
-PLAIN_TAG = "plain"
-"""The tag of the kernel environment without Rubin software; it is always on the menu."""
-RECOMMENDED_TAG = "recommended"
-"""The alias of whatever the platform recommends (by default the newest weekly)."""
+from despejado_images.image import PLAIN_TAG, UI_TAG, Image
 
 EnvironmentKind = Literal["ui", "kernel"]
 Sort = Literal["ui", "plain", "stack"]
 """What a build has in common with earlier ones: how long it takes and how much it adds."""
-EnvironmentState = Literal["ready", "building", "absent", "failed"]
 BuildState = Literal["building", "ready", "failed"]
 BuildPhase = Literal[
     "waiting", "resolving", "downloading", "installing", "compiling", "checking", "ready"
@@ -45,25 +39,18 @@ class Environment:
     added_bytes: int
     created: datetime
 
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentChoice:
-    """One line of the menu. Times in seconds, sizes in bytes, ``fraction`` from 0 to 1.
-
-    ``expected_seconds`` is how long the whole build takes, judged by earlier ones of its sort.
-    ``size_bytes`` of an environment that is not ready is what the last one of its sort added.
-    """
-
-    tag: str
-    title: str
-    recommended: bool
-    state: EnvironmentState
-    phase: str | None = None
-    fraction: float | None = None
-    expected_seconds: float | None = None
-    size_bytes: int | None = None
-    reason: str | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)
+    @property
+    def image(self) -> Image:
+        """The environment as it stands on the menu and as a lab is told of it."""
+        return Image(
+            self.tag,
+            self.title,
+            kind="environment",
+            digest=self.digest,
+            versions=self.versions,
+            created=self.created.isoformat(),
+            size_bytes=self.size_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +80,6 @@ class Catalogue:
     """Tag to version of the Butler: ``{"w_2026_43": "30.2026.4300"}``."""
     checked: datetime | None = None
     problem: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MenuPolicy:
-    """What the menu of environments shows beside ``plain`` and whatever is already built.
-
-    ``recommended`` is a tag, or None for the newest weekly. Zero means none of that type.
-    """
-
-    recommended: str | None = None
-    weeklies: int = 3
-    releases: int = 1
-    candidates: int = 0
 
 
 def sort_of(tag: str) -> Sort:

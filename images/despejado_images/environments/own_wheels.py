@@ -27,7 +27,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from despejado_images.environments.errors import EnvironmentBuildError
-from despejado_images.environments.layout import read_record, write_record
+from despejado_images.files import read_record, write_record
 
 OURS = frozenset({"despejado", "despejado-lab", "despejado-tutorials"})
 """Distributions that environments contain and that no index has."""

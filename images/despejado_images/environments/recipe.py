@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from packaging.version import Version
 
 from despejado_images.environments.catalogue import ANCHOR, version_of
-from despejado_images.environments.models import PLAIN_TAG, UI_TAG, EnvironmentKind, sort_of
-from despejado_images.tags import parse_tag
+from despejado_images.environments.models import EnvironmentKind, sort_of
+from despejado_images.image import PLAIN_TAG, UI_TAG
+from despejado_images.menu import title_of
 
 # Distributions of the Rubin middleware that may be imported: BSD-3-Clause, or with the choice of
 # it. Felis, sdm-schemas and dax-obscore are GPL only and stay out.
@@ -112,13 +113,6 @@ def recipe_of(tag: str, tags: Mapping[str, str]) -> Recipe:
         imports=(*_KERNEL_IMPORTS, "lsst.daf.butler", "lsst.resources", "lsst.sphgeom"),
         constraints=tuple(f"{name}<={newest(version)}" for name in _IF_REQUIRED),
     )
-
-
-def title_of(tag: str) -> str:
-    """How a tag reads on the menu."""
-    if tag == UI_TAG:
-        return "JupyterLab"
-    return "Plain Python (astropy, pyvo)" if tag == PLAIN_TAG else parse_tag(tag).display_name
 
 
 def _only(name: str) -> str:

@@ -10,15 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from despejado_images.environments.layout import (
-    MANIFEST,
-    Layout,
-    folder_name,
-    read_record,
-    write_record,
-)
+from despejado_images.environments.layout import MANIFEST, Layout, folder_name
 from despejado_images.environments.models import (
-    UI_TAG,
     BuildPhase,
     BuildProgress,
     BuildState,
@@ -28,6 +21,8 @@ from despejado_images.environments.models import (
     Sort,
     sort_of,
 )
+from despejado_images.files import read_record, write_record
+from despejado_images.image import PLAIN_TAG, UI_TAG
 
 _KEPT_BUILDS = 60
 _KINDS = get_args(EnvironmentKind)
@@ -220,7 +215,7 @@ def expectations(layout: Layout) -> dict[Sort, tuple[float, int]]:
     builds = (read_record(layout.history) or {}).get("builds")
     return {
         "ui": _expected(builds, UI_TAG),
-        "plain": _expected(builds, "plain"),
+        "plain": _expected(builds, PLAIN_TAG),
         "stack": _expected(builds, "stack"),
     }
 

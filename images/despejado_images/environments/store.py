@@ -12,16 +12,12 @@ from despejado_images.environments.catalogue import nearest, plainly, refresh
 from despejado_images.environments.errors import UnknownTagError
 from despejado_images.environments.layout import Layout
 from despejado_images.environments.models import (
-    RECOMMENDED_TAG,
     BuildProgress,
     Catalogue,
     Environment,
-    EnvironmentChoice,
-    MenuPolicy,
     Sort,
     sort_of,
 )
-from despejado_images.environments.recipe import title_of
 from despejado_images.environments.records import (
     expectations,
     is_building,
@@ -31,7 +27,13 @@ from despejado_images.environments.records import (
     read_progress,
 )
 from despejado_images.environments.uv import clean_environment
-from despejado_images.menu import menu_tags, recommended_tag
+from despejado_images.image import RECOMMENDED, Image
+from despejado_images.menu import (
+    MenuPolicy,
+    menu_tags,
+    recommended_tag,
+    title_of,
+)
 from despejado_images.tags import TagError, parse_tag
 
 POLL_SECONDS = 0.1
@@ -54,10 +56,14 @@ class EnvironmentStore:
 
     def resolve(self, name: str) -> str:
         """The tag behind a name: ``recommended`` becomes the tag that it stands for now."""
-        if name != RECOMMENDED_TAG:
+        if name != RECOMMENDED:
             return name
-        tags = read_catalogue(self._layout).tags
-        return recommended_tag(self.policy, tags, list(self._layout.ready_tags()))
+        return recommended_tag(self.policy, self.catalogue.tags, list(self._layout.ready_tags()))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The last list of tags that the package index gave, and what is the matter with it."""
+        return read_catalogue(self._layout)
 
     def ready(self, tag: str) -> Environment | None:
         """The finished environment of a tag (or alias), or None."""
@@ -66,49 +72,41 @@ class EnvironmentStore:
         except UnknownTagError:
             return None
 
-    def choices(self) -> list[EnvironmentChoice]:
+    def choices(self) -> list[Image]:
         """The menu: recommended first, then plain, then by type and newest first.
 
         Reads files only and never touches the network.
         """
-        tags = read_catalogue(self._layout).tags
+        tags = self.catalogue.tags
         built = list(self._layout.ready_tags())
         expected = expectations(self._layout)
         recommended = recommended_tag(self.policy, tags, built)
         return [
-            self._choice(tag, tag == recommended, expected)
+            replace(self._choice(tag, expected), recommended=tag == recommended)
             for tag in menu_tags(self.policy, tags, built)
         ]
 
-    def _choice(
-        self, tag: str, recommended: bool, expected: dict[Sort, tuple[float, int]]
-    ) -> EnvironmentChoice:
+    def _choice(self, tag: str, expected: dict[Sort, tuple[float, int]]) -> Image:
+        environment = read_current(self._layout, tag)
+        if environment is not None:
+            return environment.image
         seconds, size = expected[sort_of(tag)]
-        choice = EnvironmentChoice(
-            tag=tag,
-            title=title_of(tag),
-            recommended=recommended,
+        image = Image(
+            tag,
+            title_of(tag),
+            kind="environment",
             state="absent",
             expected_seconds=seconds,
             size_bytes=size,
         )
-        environment = read_current(self._layout, tag)
-        if environment is not None:
-            return replace(
-                choice,
-                state="ready",
-                size_bytes=environment.size_bytes,
-                expected_seconds=None,
-                versions=environment.versions,
-            )
         progress = read_progress(self._layout, tag)
         if progress is None or progress.state == "ready":  # removed since
-            return choice
+            return image
         if is_building(self._layout, progress):
             return replace(
-                choice, state="building", phase=progress.message, fraction=progress.fraction
+                image, state="building", phase=progress.message, fraction=progress.fraction
             )
-        return replace(choice, state="failed", reason=progress.reason or INTERRUPTED)
+        return replace(image, state="failed", reason=progress.reason or INTERRUPTED)
 
     async def refresh_catalogue(self) -> Catalogue:
         """Ask the package index which tags exist; on failure keep the last list and say so."""

@@ -140,12 +140,6 @@ class ShapeReader:
         self._text = text
         self._write_number = write_number
 
-    def is_shape(self, node: exp.Expr) -> bool:
-        """Whether an expression is a region or point."""
-        if isinstance(node, exp.Column):
-            return self._region_source(node) is not None
-        return function_name(node) in SHAPES
-
     def shape(self, node: exp.Expr, what: str) -> Shape:
         """The shape that ``node`` is; ``what`` says where it stands, for the error."""
         name = function_name(node)

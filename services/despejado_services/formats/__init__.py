@@ -1,1 +1,5 @@
-"""Writers of result tables, and the choice among them."""
+"""Writers of result tables, and the table of those that are offered."""
+
+from despejado_services.formats.choice import Format
+
+__all__ = ["Format"]

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from despejado_services.formats.cells import (
+    BIG_ENDIAN,
     fixed_length,
     is_array,
     is_text,
@@ -26,15 +27,6 @@ from despejado_services.formats.cells import (
 )
 from despejado_services.models import Column, QueryError
 
-_NUMPY = {
-    "boolean": "u1",
-    "unsignedByte": "u1",
-    "short": ">i2",
-    "int": ">i4",
-    "long": ">i8",
-    "float": ">f4",
-    "double": ">f8",
-}
 _TRUE, _FALSE = ord("T"), ord("F")
 
 
@@ -62,9 +54,9 @@ def _segments(columns: tuple[Column, ...]) -> tuple[_Segment, ...]:
             width = length * (2 if column.datatype == "unicodeChar" else 1)
             cell = np.dtype(("u1", (width,)))
         elif is_array(column):
-            cell = np.dtype((_NUMPY[column.datatype], (length,)))
+            cell = np.dtype((BIG_ENDIAN[column.datatype], (length,)))
         else:
-            cell = np.dtype(_NUMPY[column.datatype])
+            cell = np.dtype(BIG_ENDIAN[column.datatype])
         fields.append((f"f{i}", cell))
         fixed.append(i)
     if fields:
@@ -140,7 +132,7 @@ def _big_endian(column: Column, values: pa.Array) -> np.ndarray:
     if column.datatype == "boolean":
         known = values.to_numpy(zero_copy_only=False)
         return np.where(known, _TRUE, _FALSE).astype("u1")
-    array: np.ndarray = values.to_numpy(zero_copy_only=False).astype(_NUMPY[column.datatype])
+    array: np.ndarray = values.to_numpy(zero_copy_only=False).astype(BIG_ENDIAN[column.datatype])
     return array
 
 

@@ -1,12 +1,13 @@
-"""What the engine delivers, brought to one Arrow type for each VOTable datatype.
+"""Cells of results: one Arrow type for each VOTable datatype, and what writers ask of them.
 
-DuckDB answers with more types than VOTable has (HUGEINT, DECIMAL, TIMESTAMP, views of strings).
-Every writer starts from the same canonical arrays, so all formats agree about a value.
+The store answers with more types than VOTable has (HUGEINT, DECIMAL, TIMESTAMP, views of strings).
+The engine makes each batch canonical, once; writers take it as it is, so all formats agree about a
+value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,19 @@ _ARROW: dict[str, pa.DataType] = {
     "char": pa.string(),
     "unicodeChar": pa.string(),
 }
+
+BIG_ENDIAN = {
+    "boolean": "u1",
+    "unsignedByte": "u1",
+    "short": ">i2",
+    "int": ">i4",
+    "long": ">i8",
+    "float": ">f4",
+    "double": ">f8",
+    "char": "u1",
+    "unicodeChar": "u1",
+}
+"""The numpy type of an item of a cell, as BINARY2 and FITS store it."""
 
 
 def is_text(column: Column) -> bool:
@@ -63,18 +77,24 @@ def arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(column.name, arrow_type(column)) for column in columns])
 
 
-def canonical(column: Column, values: pa.Array) -> pa.Array:
-    """``values`` in the canonical type of ``column``.
+def canonical(columns: tuple[Column, ...], batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with the columns' names and canonical types.
 
     Raises :class:`QueryError` when a value does not fit, rather than to change it.
     """
+    cells = [_conform(column, batch.column(i)) for i, column in enumerate(columns)]
+    return pa.RecordBatch.from_arrays(cells, schema=arrow_schema(columns))
+
+
+def _conform(column: Column, values: pa.Array) -> pa.Array:
     wanted = arrow_type(column)
     if values.type == wanted:
         return values
     try:
-        if pa.types.is_timestamp(values.type):
+        if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
             # DALI 1.1 §3.3.3: ISO 8601 with T, in UTC, without a zone
-            values = pc.strftime(values.cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
+            moments = values.cast(pa.timestamp("s" if pa.types.is_date(values.type) else "us"))
+            values = pc.strftime(moments, format="%Y-%m-%dT%H:%M:%S")
         elif pa.types.is_decimal(values.type) and not pa.types.is_floating(wanted):
             return values.cast(pa.decimal256(76, 0)).cast(wanted)
         return values.cast(wanted)
@@ -85,19 +105,14 @@ def canonical(column: Column, values: pa.Array) -> pa.Array:
         ) from problem
 
 
-def canonical_batches(
-    columns: tuple[Column, ...], batches: Iterator[pa.RecordBatch], *, max_bytes: int = 16 << 20
+def pieces(
+    batches: Iterable[pa.RecordBatch], *, max_bytes: int = 16 << 20
 ) -> Iterator[pa.RecordBatch]:
-    """Canonical batches, cut so that one encoded piece stays near ``max_bytes`` of memory."""
-    schema = arrow_schema(columns)
+    """Batches cut so that one encoded piece stays near ``max_bytes`` of memory."""
     for batch in batches:
         rows_at_once = max(1, int(max_bytes * batch.num_rows / max(batch.nbytes, 1)))
         for start in range(0, batch.num_rows, rows_at_once):
-            piece = batch.slice(start, rows_at_once)
-            yield pa.RecordBatch.from_arrays(
-                [canonical(column, piece.column(i)) for i, column in enumerate(columns)],
-                schema=schema,
-            )
+            yield batch.slice(start, rows_at_once)
 
 
 def list_values(column: Column, cells: pa.ListArray) -> pa.Array:

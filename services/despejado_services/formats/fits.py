@@ -17,12 +17,13 @@ import pyarrow.compute as pc
 from pyarrow import ipc
 
 from despejado_services.formats.cells import (
+    BIG_ENDIAN,
     arrow_schema,
-    canonical_batches,
     is_array,
     is_text,
     list_lengths,
     list_values,
+    pieces,
     text_buffers,
 )
 from despejado_services.models import Column, QueryError, ResultStream
@@ -38,17 +39,6 @@ _CODES = {
     "double": "D",
     "char": "A",
     "unicodeChar": "A",
-}
-_NUMPY = {
-    "boolean": "u1",
-    "unsignedByte": "u1",
-    "short": ">i2",
-    "int": ">i4",
-    "long": ">i8",
-    "float": ">f4",
-    "double": ">f8",
-    "char": "u1",
-    "unicodeChar": "u1",
 }
 _NULLS = {"unsignedByte": 255, "short": -(2**15), "int": -(2**31), "long": -(2**63)}
 """TNULL of integers: the value that stands for null, which a column must not have otherwise."""
@@ -120,7 +110,7 @@ def _spool(stream: ResultStream, file: BinaryIO) -> tuple[int, list[_Measured]]:
     measured = [_Measured() for _ in stream.columns]
     rows = 0
     with ipc.new_stream(file, arrow_schema(stream.columns)) as sink:
-        for batch in canonical_batches(stream.columns, iter(stream.batches)):
+        for batch in pieces(stream.batches):
             for column, cells, seen in zip(stream.columns, batch.columns, measured, strict=True):
                 _measure(column, cells, seen)
             rows += batch.num_rows
@@ -137,7 +127,7 @@ def _spool(stream: ResultStream, file: BinaryIO) -> tuple[int, list[_Measured]]:
 def _dtype(columns: tuple[Column, ...], measured: list[_Measured]) -> np.dtype:
     return np.dtype(
         [
-            (f"f{i}", np.dtype((_NUMPY[column.datatype], (seen.width,))))
+            (f"f{i}", np.dtype((BIG_ENDIAN[column.datatype], (seen.width,))))
             for i, (column, seen) in enumerate(zip(columns, measured, strict=True))
         ]
     )
@@ -196,7 +186,7 @@ def _fill(out: np.ndarray, column: Column, cells: pa.Array) -> None:
     out[row, np.arange(len(numbers)) - np.repeat(starts, lengths)] = numbers
 
 
-def write(stream: ResultStream) -> Iterator[bytes]:
+def write(stream: ResultStream, query: str) -> Iterator[bytes]:
     """A primary header and one binary table. Raises :class:`QueryError` before the first byte."""
     columns = stream.columns
     with tempfile.TemporaryFile() as file:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyarrow import parquet
 
-from despejado_services.formats.cells import arrow_type, canonical_batches
+from despejado_services.formats.cells import arrow_type, pieces
 from despejado_services.formats.votable import metadata_document
 from despejado_services.models import Column, ResultStream
 
@@ -60,7 +60,7 @@ def write(stream: ResultStream, query: str) -> Iterator[bytes]:
     The VOTable document without data is in the key-value metadata, and says OVERFLOW there.
     """
     schema = pa.schema([_field(column) for column in stream.columns])
-    batches = canonical_batches(stream.columns, iter(stream.batches), max_bytes=64 << 20)
+    batches = pieces(stream.batches, max_bytes=64 << 20)
     waiting: list[pa.RecordBatch] = [batch for batch in [next(batches, None)] if batch is not None]
     outbox = _Outbox()
     sink = pa.PythonFile(outbox, mode="w")

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from despejado_services.formats.binary2 import Base64Stream, Binary2Encoder
-from despejado_services.formats.cells import canonical, canonical_batches, text_buffers
+from despejado_services.formats.cells import pieces, text_buffers
 from despejado_services.formats.tabledata import encode_rows
 from despejado_services.formats.votable import footer, header
 from despejado_services.models import Column, QueryError, ResultStream
@@ -24,11 +24,21 @@ def widen_text(columns: tuple[Column, ...], first: pa.RecordBatch | None) -> tup
     widened = []
     for i, column in enumerate(columns):
         if column.datatype == "char":
-            _, data = text_buffers(canonical(column, first.column(i)))
+            _, data = text_buffers(first.column(i))
             if len(data) and data.max() >= 0x80:
                 column = replace(column, datatype="unicodeChar")  # noqa: PLW2901
         widened.append(column)
     return tuple(widened)
+
+
+def write_binary2(stream: ResultStream, query: str) -> Iterator[bytes]:
+    """A whole VOTable with its rows in BINARY2 (VOTable 1.4 §5.5)."""
+    return write(stream, query, binary=True)
+
+
+def write_tabledata(stream: ResultStream, query: str) -> Iterator[bytes]:
+    """A whole VOTable with its rows as TABLEDATA (VOTable 1.4 §5.1)."""
+    return write(stream, query, binary=False)
 
 
 def write(stream: ResultStream, query: str, *, binary: bool) -> Iterator[bytes]:
@@ -52,7 +62,7 @@ def write(stream: ResultStream, query: str, *, binary: bool) -> Iterator[bytes]:
     yield opening.encode()
     failure: QueryError | None = None
     try:
-        for batch in canonical_batches(columns, rest):
+        for batch in pieces(rest):
             yield base64.feed(encoder.encode(batch)) if binary else encode_rows(columns, batch)
     except QueryError as problem:
         failure = problem

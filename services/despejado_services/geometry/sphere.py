@@ -73,10 +73,6 @@ class ConvexPolygon:
     centre: Vector
     radius: float
 
-    def contains(self, point: Vector) -> bool:
-        """Whether a unit vector lies inside or on the edge."""
-        return all(dot(n, point) >= 0 for n in self.normals)
-
 
 def check_position(ra: float, dec: float) -> None:
     """Refuse what is no position. Right ascensions beyond one turn are folded by trigonometry."""

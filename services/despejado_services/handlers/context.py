@@ -12,6 +12,7 @@ from starlette.requests import Request
 from despejado_services.address import base_url
 from despejado_services.auth import HubTokens, User
 from despejado_services.config import ServiceConfig
+from despejado_services.formats.choice import FormatTable
 from despejado_services.querying import QueryEngine
 from despejado_services.uws.changes import Changes
 from despejado_services.uws.results import ResultFiles
@@ -27,6 +28,7 @@ class Services:
     config: ServiceConfig
     engine: QueryEngine
     language: Language
+    formats: FormatTable
     tokens: HubTokens
     store: JobStore
     results: ResultFiles

@@ -12,7 +12,6 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 
 from despejado_services.config import Limits
 from despejado_services.errors import NotFound, ParameterError, WrongPhase
-from despejado_services.formats.choice import choose_format
 from despejado_services.formats.votable import CONTENT_TYPE as VOTABLE
 from despejado_services.formats.votable import error_document
 from despejado_services.handlers.body import read_parameters
@@ -70,7 +69,7 @@ async def create(request: Request) -> Response:
     limits = services.config.limits
     parameters = await read_parameters(request)
     known = parameters.known()
-    check(known, limits)
+    check(known, limits, services.formats)
     phase = _phase(parameters)
     if phase == "ABORT":
         raise ParameterError("PHASE", phase, "RUN, or leave it out")
@@ -212,7 +211,7 @@ def _set_parameters(request: Request, job: Job, known: dict[str, str]) -> None:
     services = services_of(request)
     run_id = known.pop("RUNID", None)
     merged: Mapping[str, str] = {**job.parameters, **known}
-    check(merged, services.config.limits)
+    check(merged, services.config.limits, services.formats)
     if services.store.set_parameters(job.id, merged) is None:
         raise WrongPhase(f"The parameters cannot change any more: the job is {job.phase}.")
     if run_id is not None:
@@ -260,17 +259,14 @@ async def results(request: Request) -> Response:
 
 async def result(request: Request) -> Response:
     """``GET /async/{job}/results/result``: the file; parts of it with Range."""
-    job = _job(request)
-    path = services_of(request).results.path(job.id)
+    services, job = services_of(request), _job(request)
+    path = services.results.path(job.id)
     if job.phase is not Phase.COMPLETED or job.result is None or not path.is_file():
         raise NotFound(f"The job is {job.phase} and has no result.")
-    extension = choose_format(
-        job.parameters.get("RESPONSEFORMAT", job.parameters.get("FORMAT"))
-    ).extension
     return FileResponse(
         path,
         media_type=job.result.content_type,
-        filename=f"{job.id}.{extension}",
+        filename=services.formats.file_name(job.id, job.result.content_type),
         content_disposition_type="inline",
         headers=_NO_STORE,
     )

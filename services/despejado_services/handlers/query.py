@@ -97,7 +97,7 @@ async def sync(request: Request) -> Response:
     """``/sync``, GET and POST."""
     services = services_of(request)
     parameters = await read_parameters(request)
-    asked = tap_request(parameters.known(), services.config.limits)
+    asked = tap_request(parameters.known(), services.config.limits, services.formats)
     cancel = Cancel(timeout=float(services.config.limits.execution_seconds))
     watch = asyncio.create_task(_cancel_when_gone(request.receive, cancel))
     await services.sync_slots.acquire()

@@ -39,7 +39,9 @@ async def availability(request: Request) -> Response:
 async def capabilities(request: Request) -> Response:
     """``GET /capabilities``."""
     services = services_of(request)
-    document = capabilities_document(url_of(request), services.config.limits, services.language)
+    document = capabilities_document(
+        url_of(request), services.config.limits, services.language, services.formats
+    )
     return Response(document, media_type=_XML)
 
 

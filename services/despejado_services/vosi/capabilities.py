@@ -6,14 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from despejado_services.config import Limits
-from despejado_services.formats.choice import BINARY2, FORMATS, TABLEDATA, Format
+from despejado_services.formats.choice import Format, FormatTable
 from despejado_services.xml import DECLARATION, Markup, element, lines
 
 _REGEXT = "ivo://ivoa.net/std/TAPRegExt"
-_FORMAT_IDS = {
-    BINARY2: "output-votable-binary2",
-    TABLEDATA: "output-votable-td",
-}
 
 
 @dataclass(frozen=True)
@@ -101,10 +97,9 @@ def _language(language: Language) -> Markup:
 
 
 def _output(form: Format) -> Markup:
-    known = _FORMAT_IDS.get(form)
     return element(
         "outputFormat",
-        {"ivo-id": f"{_REGEXT}#{known}" if known else None},
+        {"ivo-id": form.ivo_id},
         lines(
             element("mime", None, form.content_type),
             *(element("alias", None, alias) for alias in form.aliases),
@@ -120,7 +115,7 @@ def _seconds(name: str, value: int) -> Markup:
     )
 
 
-def _tap(url: str, limits: Limits, language: Language) -> Markup:
+def _tap(url: str, limits: Limits, language: Language, formats: FormatTable) -> Markup:
     rows = str(limits.maxrec)
     return element(
         "capability",
@@ -129,7 +124,7 @@ def _tap(url: str, limits: Limits, language: Language) -> Markup:
             _interface(url, protected=True, version="1.1"),
             element("dataModel", {"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"}, "ObsCore-1.1"),
             _language(language),
-            *(_output(form) for form in FORMATS),
+            *(_output(form) for form in formats),
             _seconds("retentionPeriod", limits.result_retention_seconds),
             _seconds("executionDuration", limits.execution_seconds),
             element(
@@ -144,7 +139,9 @@ def _tap(url: str, limits: Limits, language: Language) -> Markup:
     )
 
 
-def capabilities_document(url: str, limits: Limits, language: Language) -> str:
+def capabilities_document(
+    url: str, limits: Limits, language: Language, formats: FormatTable
+) -> str:
     """Everything the service offers; ``url`` is its root. No upload method: none is offered."""
     vosi = "ivo://ivoa.net/std/VOSI"
     document = element(
@@ -160,7 +157,7 @@ def capabilities_document(url: str, limits: Limits, language: Language) -> str:
             _plain(f"{vosi}#availability", f"{url}/availability", protected=False),
             _plain(f"{vosi}#tables-1.1", f"{url}/tables", protected=True),
             _plain("ivo://ivoa.net/std/DALI#examples", f"{url}/examples", protected=True),
-            _tap(url, limits, language),
+            _tap(url, limits, language, formats),
         ),
     )
     return f"{DECLARATION}{document.text}\n"

@@ -1,7 +1,7 @@
 """Spawn options: one definition for the form, REST, links and saved options."""
 
 from despejado_spawner.options.fields import FIELDS, options_schema, options_to_json
-from despejado_spawner.options.menu import ImageChoice, Menu
+from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import (
     parse_form,
     parse_link,
@@ -11,7 +11,6 @@ from despejado_spawner.options.parse import (
 
 __all__ = [
     "FIELDS",
-    "ImageChoice",
     "Menu",
     "options_schema",
     "options_to_json",

@@ -58,7 +58,10 @@ class Choice:
             return value
         if self.name == "size" and value.lower() in allowed:
             return value.lower()
-        raise OptionsError(self.name, f"There is no {self.name} {shown(value)}.", allowed)
+        why_not = menu.why_not(value) if self.name == "image" else None
+        raise OptionsError(
+            self.name, why_not or f"There is no {self.name} {shown(value)}.", allowed
+        )
 
     def schema(self, menu: Menu) -> dict[str, Any]:
         return {"type": "string", "title": self.label, "enum": list(self.allowed(menu))}

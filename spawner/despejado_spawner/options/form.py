@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from despejado_images.amounts import decimal_size
+from despejado_images.image import Image
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options.fields import FIELDS
-from despejado_spawner.options.menu import ImageChoice, Menu
+from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_options
 
 _TEMPLATES = Environment(
@@ -38,13 +40,15 @@ def render_form(
     """
     chosen = _preselect(menu, saved or {})
     ready = [image for image in menu.images if image.state == "ready"]
-    others = [image for image in menu.images if image.state != "ready"]
+    others = [image for image in menu.images if image.state != "ready" and image.can_start]
+    stuck = [image for image in menu.images if not image.can_start]
     names = {field.name for field in FIELDS}
     return _TEMPLATES.get_template("spawn_form.html").render(
         fields={field.name: field for field in FIELDS},
         groups=[
             ("ready", "Ready now", "", ready),
             ("first-use", "Built on first use", _group_note(others), others),
+            ("unavailable", "Not available", "", stuck),
         ],
         sizes=menu.sizes,
         chosen=chosen,
@@ -55,11 +59,14 @@ def render_form(
     )
 
 
-def image_note(image: ImageChoice) -> str:
+def image_note(image: Image) -> str:
     """The words behind an image's title: what choosing it now means."""
     cost = ", ".join(
         part
-        for part in (_about(image.expected_seconds), format_bytes(image.size_bytes))
+        for part in (
+            _about(image.expected_seconds),
+            None if image.size_bytes is None else decimal_size(image.size_bytes),
+        )
         if part is not None
     )
     match image.state:
@@ -71,17 +78,10 @@ def image_note(image: ImageChoice) -> str:
             return f"Being built now: {phase}{done}"
         case "failed":
             return f"The last build failed: {image.reason or 'no reason known'}"
+        case "unavailable":
+            return f"Cannot be started: {image.reason or 'no reason known'}"
         case _:
             return cost[:1].upper() + cost[1:] if cost else "Built when you choose it"
-
-
-def format_bytes(amount: int | None) -> str | None:
-    """``300 MB``, ``1.2 GB``; None for None."""
-    if amount is None:
-        return None
-    if amount >= 10**9:
-        return f"{amount / 10**9:.1f} GB"
-    return f"{max(1, round(amount / 10**6))} MB"
 
 
 def _about(seconds: float | None) -> str | None:
@@ -92,7 +92,7 @@ def _about(seconds: float | None) -> str | None:
     return f"about {math.ceil(seconds / 60 - 0.2)} min"
 
 
-def _group_note(images: list[ImageChoice]) -> str:
+def _group_note(images: list[Image]) -> str:
     return "Your lab starts when it is built." if images else ""
 
 

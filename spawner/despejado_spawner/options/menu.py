@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+
+from despejado_images.errors import ImagesError
+from despejado_images.image import Image, cannot_start, find_image, names_of
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import NOTHING, Size
-
-
-@dataclass(frozen=True)
-class ImageChoice:
-    """One image of the menu. Times in seconds, sizes in bytes, ``fraction`` from 0 to 1."""
-
-    tag: str
-    title: str
-    state: Literal["ready", "building", "absent", "failed"] = "ready"
-    recommended: bool = False
-    phase: str | None = None
-    fraction: float | None = None
-    expected_seconds: float | None = None
-    size_bytes: int | None = None
-    reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """For the page's own refresh of states; the names are those of the fields."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 def bigger_sizes(sizes: Sequence[Size], size: Size) -> tuple[str, ...]:
@@ -42,10 +25,28 @@ class Menu:
     ``aliases`` maps names such as ``recommended`` to the tag that they stand for now.
     """
 
-    images: tuple[ImageChoice, ...]
+    images: tuple[Image, ...]
     sizes: tuple[Size, ...]
     default_size: str
     aliases: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+    @classmethod
+    def of(cls, images: Sequence[Image], sizes: tuple[Size, ...], default_size: str) -> Menu:
+        """A menu of what is on offer; without a default the first size is taken."""
+        return cls(tuple(images), sizes, default_size or sizes[0].name, names_of(images))
+
+    def image(self, name: str) -> Image:
+        """The image of that name or alias.
+
+        Raises
+        ------
+        OptionsError
+            If the platform offers no such image, or it cannot be started.
+        """
+        try:
+            return find_image(self.images, self.aliases.get(name, name))
+        except ImagesError as error:
+            raise OptionsError("image", str(error), self.image_names) from None
 
     def size(self, name: str) -> Size:
         """The size of that name.
@@ -66,12 +67,21 @@ class Menu:
 
     @property
     def image_names(self) -> tuple[str, ...]:
-        return (*self.aliases, *(image.tag for image in self.images))
+        """The names that can be chosen."""
+        tags = {image.tag: None for image in self.images if image.can_start}
+        return (*(name for name, tag in self.aliases.items() if tag in tags), *tags)
+
+    def why_not(self, name: str) -> str | None:
+        """A sentence about an image of the menu that cannot be started; None for others."""
+        tag = self.aliases.get(name, name)
+        stuck = (image for image in self.images if image.tag == tag and not image.can_start)
+        return next(map(cannot_start, stuck), None)
 
     @property
     def default_image(self) -> str | None:
         """The recommended image if it is ready, else the first ready one, else the first."""
-        ready = [image for image in self.images if image.state == "ready"]
-        for image in (*(image for image in ready if image.recommended), *ready, *self.images):
+        able = [image for image in self.images if image.can_start]
+        ready = [image for image in able if image.state == "ready"]
+        for image in (*(image for image in ready if image.recommended), *ready, *able):
             return image.tag
         return None

@@ -15,6 +15,7 @@ from typing import Any
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.models import NOTHING, LabPlan
 from despejado_spawner.site.homes import Provisioner
+from despejado_spawner.site.model import PodSettings
 
 Manifest = dict[str, Any]
 """A Kubernetes object as the API's JSON has it."""
@@ -75,8 +76,7 @@ class PodPlan:
     start from those of an earlier one of the same name, which the cluster may still be removing.
     ``launcher`` says whether the image has ``/opt/despejado/bin/lab`` (``images/``); any other
     image runs the command of ``base``, with everything that it can use of the rest.
-    ``temporary_size`` is the limit of ``/tmp`` and scratch space in bytes, ``ephemeral_storage``
-    what the whole pod may write to its node.
+    ``settings`` are the site's; ``mounts`` and ``network`` are what this start makes of theirs.
     """
 
     lab: LabPlan
@@ -89,10 +89,7 @@ class PodPlan:
     home: Home | None = None
     mounts: tuple[ClaimMount, ...] = ()
     network: NetworkRules | None = None
-    restricted: bool = True
-    temporary_size: int | None = None
-    temporary_in_memory: bool = False
-    ephemeral_storage: int | None = None
+    settings: PodSettings = field(default_factory=PodSettings)
     labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 

@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from despejado_images.errors import ImagesError
 from jupyterhub.utils import maybe_future
 from sqlalchemy.orm import object_session
 
-from despejado_spawner.errors import LabFailed, OptionsError, SpawnerError
-from despejado_spawner.options.images import offered
+from despejado_spawner.errors import LabFailed, SpawnerError
 from despejado_spawner.options.menu import bigger_sizes
 from despejado_spawner.pods.cluster.deadline import Deadline
 from despejado_spawner.pods.cluster.event_watch import LabEventReflector
@@ -147,8 +147,8 @@ class LabLife(LabOptions):
         if not self.has_menu or not isinstance(chosen, str):
             return None
         try:
-            return offered(self.offered_images, chosen).size_bytes
-        except OptionsError:
+            return self.offered_images.resolve(chosen).size_bytes
+        except ImagesError:
             return None  # a lab of an image that is no longer on the menu
 
     @property

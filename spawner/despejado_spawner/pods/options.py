@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from despejado_images.configured import RECOMMENDED, ImageSource
+from despejado_images.image import ImageSource
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import Size
 from despejado_spawner.options.hub import TypedOptions
-from despejado_spawner.options.images import menu_images
 from despejado_spawner.options.menu import Menu
+from despejado_spawner.options.notices import Notices
 from despejado_spawner.pods.kubespawner.profiles import TypedProfiles
 from despejado_spawner.pods.traits import LabTraits
 from despejado_spawner.units import parse_memory
@@ -22,6 +22,9 @@ _DEFAULT_MEMORY = 2 * 2**30
 
 class LabOptions(TypedOptions, TypedProfiles, LabTraits):
     """Chooses between the two by whether there is a menu; a site never has both."""
+
+    notices = Notices()
+    """Shared by all spawners of a hub, as the source of its images is."""
 
     @property
     def has_menu(self) -> bool:
@@ -35,15 +38,9 @@ class LabOptions(TypedOptions, TypedProfiles, LabTraits):
 
     def menu(self) -> Menu:
         """The images and sizes that there are now; from memory."""
-        images = menu_images(self.offered_images)
-        recommended = next((image.tag for image in images if image.recommended), None)
-        sizes = self.lab_sizes()
-        return Menu(
-            images=images,
-            sizes=sizes,
-            default_size=self.default_size or sizes[0].name,
-            aliases={RECOMMENDED: recommended} if recommended else {},
-        )
+        source = self.offered_images
+        self.notices.tell(self.log, source)
+        return Menu.of(source.choices(), self.lab_sizes(), self.default_size)
 
     def menu_url(self) -> str:
         return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""

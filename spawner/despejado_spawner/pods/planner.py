@@ -12,7 +12,6 @@ from kubespawner.objects import make_owner_reference
 
 from despejado_spawner.identity import check_identity
 from despejado_spawner.models import Identity
-from despejado_spawner.options.images import offered
 from despejado_spawner.options.menu import bigger_sizes
 from despejado_spawner.pods.cluster.deadline import Deadline
 from despejado_spawner.pods.cluster.lab_api import LabApi
@@ -242,7 +241,7 @@ class LabPlanning(LabOptions):
         return StartFacts(
             identity=identity,
             options=options,
-            image=offered(self.offered_images, options.image),
+            image=menu.image(options.image),
             size=menu.size(options.size),
             server_name=self.name,
             base_url=self.server.base_url if self.server else "/",

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from despejado_images.configured import OfferedImage
+from despejado_images.image import Image
 
 from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
-from despejado_spawner.options.images import lab_image
 from despejado_spawner.pods.models import (
     ClaimMount,
     Home,
@@ -39,7 +38,7 @@ class StartFacts:
 
     identity: Identity
     options: SpawnOptions
-    image: OfferedImage
+    image: Image
     size: Size
     server_name: str
     base_url: str
@@ -66,7 +65,7 @@ def plan_pod(start: StartFacts, site: Site) -> PodPlan:
     lab = LabPlan(
         identity=start.identity,
         options=start.options,
-        image=lab_image(start.image),
+        image=start.image,
         size=start.size,
         server_name=start.server_name,
         base_url=start.base_url,
@@ -98,10 +97,7 @@ def plan_pod(start: StartFacts, site: Site) -> PodPlan:
         home=home,
         mounts=tuple(ClaimMount(**dict(mount)) for mount in site.mounts),
         network=None if site.network is None else lab_network_rules(site.network, start.port),
-        restricted=site.restricted,
-        temporary_size=site.temporary.size,
-        temporary_in_memory=site.temporary.in_memory,
-        ephemeral_storage=site.ephemeral_storage,
+        settings=site,
     )
 
 

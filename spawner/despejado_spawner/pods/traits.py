@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from despejado_images.configured import ConfiguredImages
+from despejado_images.menu import parse_policy
 from kubespawner import KubeSpawner
 from traitlets import (
     Bool,
@@ -73,7 +74,17 @@ class LabTraits(KubeSpawner):
         config=True,
         help="""
         What of `image_repository` the menu offers: ``recommended`` (a tag; by default the newest
-        weekly), ``weeklies``, ``releases``, ``candidates`` (numbers of each).
+        weekly), ``weeklies``, ``releases``, ``candidates``, ``dailies`` (numbers of each),
+        ``cycle`` (only images of that SAL cycle), ``architectures`` (beside amd64) and
+        ``aliases`` (moving tags such as ``latest_weekly``, shown with what they stand for).
+        """,
+    )
+
+    image_credentials = Unicode(
+        config=True,
+        help="""
+        Where the credentials are with which the tags of `image_repository` are listed: a file, or
+        ``env:NAME`` for a variable. It holds ``user:password``, or a Docker ``config.json``.
         """,
     )
 
@@ -274,7 +285,13 @@ class LabTraits(KubeSpawner):
         from despejado_images.catalogue import shared_catalogue
 
         cache = Path(self.image_cache) if self.image_cache else None
-        return shared_catalogue(self.image_repository, self.image_policy, cache, self._catalogues)
+        return shared_catalogue(
+            self.image_repository,
+            self.image_policy,
+            self.image_credentials,
+            cache,
+            self._catalogues,
+        )
 
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
@@ -305,4 +322,12 @@ class LabTraits(KubeSpawner):
             ConfiguredImages(proposal.value)
         except ValueError as error:
             raise TraitError(f"LabSpawner.images: {error}") from None
+        return proposal.value
+
+    @validate("image_policy")
+    def _valid_policy(self, proposal: Any) -> Any:
+        try:
+            parse_policy(proposal.value)
+        except ValueError as error:
+            raise TraitError(f"LabSpawner.image_policy: {error}") from None
         return proposal.value

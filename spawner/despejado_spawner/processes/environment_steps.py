@@ -11,7 +11,7 @@ from despejado_images.environments import (
     EnvironmentBuildError,
     EnvironmentStore,
 )
-from despejado_images.environments.recipe import title_of
+from despejado_images.menu import title_of
 
 from despejado_spawner.errors import EnvironmentFailed
 from despejado_spawner.progress import Phase, SpawnProgress

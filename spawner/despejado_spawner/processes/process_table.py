@@ -1,82 +1,75 @@
-"""Facts about processes from ``/proc``; on systems without it, from ``ps``."""
+"""Facts about processes, from psutil: in a form that outlives the process that asks."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 LAB_ID_VARIABLE = "DESPEJADO_LAB_ID"
 """In the environment of a lab's server and so of all that it starts: kernels, terminals."""
-_PROC = Path("/proc")
-_HAS_PROC = (_PROC / "self" / "stat").exists()
 
 
 @cache
 def boot_id() -> str:
-    """Identifies this boot of this machine; empty where the system does not say."""
+    """Identifies this boot of this machine; empty where start times are dates.
+
+    It is the one thing that psutil does not tell: its boot time is a date, which moves when the
+    clock is set.
+    """
     try:
-        return (_PROC / "sys" / "kernel" / "random" / "boot_id").read_text("ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return ""
 
 
 def start_time(pid: int) -> str | None:
-    """When a process started, as text to be compared; None if there is none or it is a zombie."""
-    if _HAS_PROC:
-        fields = _stat(pid)
-        return None if fields is None or fields[0] in ("Z", "X") else fields[19]
-    found = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    state, _, started = found.stdout.strip().partition(" ")
-    return started.strip() if started and not state.startswith("Z") else None
+    """When a process started, as text to be compared; None if there is none or it is a zombie.
+
+    On Linux the kernel's ticks since the boot, which stay when the clock is set; elsewhere the date
+    in seconds since 1970.
+    """
+    boot = psutil.boot_time()
+    try:
+        process = psutil.Process(pid)
+        created: float = process.create_time()
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+    except psutil.Error:
+        return None
+    if psutil.LINUX:
+        return str(round((created - boot) * os.sysconf("SC_CLK_TCK")))
+    return f"{created:.6f}"
 
 
 def lab_processes(lab_id: str) -> dict[int, str]:
     """All processes of a lab by the variable in their environment: PID to start time."""
-    marker = f"{LAB_ID_VARIABLE}={lab_id}".encode()
-    found: dict[int, str] = {}
-    for pid in _pids():
-        try:
-            environment = (_PROC / str(pid) / "environ").read_bytes()
-        except OSError:
-            continue  # gone, or somebody else's
-        if marker in environment.split(b"\0") and (started := start_time(pid)) is not None:
-            found[pid] = started
+    return _start_times(
+        process.pid for process in psutil.process_iter() if _lab_of(process) == lab_id
+    )
+
+
+def _lab_of(process: psutil.Process) -> str | None:
+    try:
+        found: str | None = process.environ().get(LAB_ID_VARIABLE)
+    except psutil.Error:
+        return None  # gone, or somebody else's
     return found
 
 
 def descendants(pid: int) -> dict[int, str]:
     """The process tree below a process (without it): PID to start time."""
-    children: dict[int, list[int]] = {}
-    for child in _pids():
-        fields = _stat(child)
-        if fields is not None:
-            children.setdefault(int(fields[1]), []).append(child)
-    found: dict[int, str] = {}
-    waiting = [pid]
-    while waiting:
-        for child in children.get(waiting.pop(), ()):
-            if child not in found and (started := start_time(child)) is not None:
-                found[child] = started
-                waiting.append(child)
-    return found
-
-
-def _pids() -> Iterator[int]:
-    if _HAS_PROC:
-        for name in os.listdir(_PROC):  # noqa: PTH208  (names are all that is needed of many)
-            if name.isdigit():
-                yield int(name)
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields of ``/proc/PID/stat`` after the name: state, parent, ... (proc(5), from 3)."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
-    except OSError:
-        return None
-    return text.rpartition(")")[2].split()
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return {}
+    return _start_times(process.pid for process in below)
+
+
+def _start_times(pids: Iterable[int]) -> dict[int, str]:
+    # asked anew: psutil keeps the start time of a process whose PID may have changed hands
+    found = ((pid, start_time(pid)) for pid in pids)
+    return {pid: started for pid, started in found if started is not None}

@@ -11,11 +11,11 @@ from subprocess import Popen
 from typing import Any
 
 from despejado_images.environments import (
-    RECOMMENDED_TAG,
     UI_TAG,
     EnvironmentStore,
-    MenuPolicy,
 )
+from despejado_images.image import Image
+from despejado_images.menu import parse_policy
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future, random_port
 from traitlets import (
@@ -34,14 +34,13 @@ from despejado_spawner.failures import spawn_failure
 from despejado_spawner.history import StartHistory
 from despejado_spawner.homes import ensure_home
 from despejado_spawner.identity import FIRST_USER_ID, check_identity
-from despejado_spawner.models import Identity, LabImage, LabPlan, Size, SpawnOptions
+from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
 from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.menu import Menu, bigger_sizes
 from despejado_spawner.processes.environment_steps import environment_for
 from despejado_spawner.processes.exits import end_lab, wait_exit
 from despejado_spawner.processes.files import make_lab_folder, remove_runtime, write_runtime
 from despejado_spawner.processes.launching import launch, log_tail, wait_ready
-from despejado_spawner.processes.menu import image_choice
 from despejado_spawner.processes.own_identity import enforceable, own_identity
 from despejado_spawner.processes.process import build_process
 from despejado_spawner.processes.process_table import boot_id, start_time
@@ -197,7 +196,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
 
     @default("environment_store")
     def _default_environment_store(self) -> EnvironmentStore:
-        policy = MenuPolicy(**self.environment_policy)
+        policy = parse_policy(self.environment_policy)
         return EnvironmentStore(Path(self.environments_root), policy)
 
     # Folders
@@ -228,15 +227,8 @@ class LocalLabSpawner(TypedOptions, Spawner):
 
     def menu(self) -> Menu:
         """The environments and sizes that there are now; reads files only."""
-        images = tuple(image_choice(choice) for choice in self.environment_store.choices())
-        recommended = next((image.tag for image in images if image.recommended), None)
-        sizes = named_sizes(self.sizes)
-        return Menu(
-            images=images,
-            sizes=sizes,
-            default_size=self.default_size or sizes[0].name,
-            aliases={RECOMMENDED_TAG: recommended} if recommended else {},
-        )
+        choices = self.environment_store.choices()
+        return Menu.of(choices, named_sizes(self.sizes), self.default_size)
 
     def menu_url(self) -> str:
         return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""
@@ -318,7 +310,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             options,
             identity,
             size,
-            image=LabImage(image.tag, image.title, image.digest, image.versions),
+            image=image.image,
             server_prefix=ui.prefix,
             kernel_python=image.python,
         )
@@ -346,7 +338,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
         identity: Identity,
         size: Size,
         *,
-        image: LabImage,
+        image: Image,
         server_prefix: Path,
         kernel_python: Path,
     ) -> LabPlan:

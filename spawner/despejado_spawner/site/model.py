@@ -54,6 +54,11 @@ class PodSettings(Model):
         description="Whether the cluster adds nodes: then a lab without a place waits.",
     )
 
+    @property
+    def restricted(self) -> bool:
+        """Whether labs pass Kubernetes' level *restricted* of Pod Security."""
+        return self.pod_security == "restricted"
+
 
 class Site(PodSettings):
     """A site, as a spawner knows it."""
@@ -65,11 +70,6 @@ class Site(PodSettings):
     discovery: Mapping[str, Any] = Field(default_factory=dict)
     base_passwd: str = ""
     base_group: str = ""
-
-    @property
-    def restricted(self) -> bool:
-        """Whether labs pass Kubernetes' level *restricted* of Pod Security."""
-        return self.pod_security == "restricted"
 
     @property
     def lab_sizes(self) -> tuple[Size, ...]:

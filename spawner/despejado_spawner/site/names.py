@@ -6,6 +6,8 @@ import ipaddress
 import re
 from typing import Annotated
 
+from despejado_images.errors import ImageNameError
+from despejado_images.reference import parse_reference, parse_repository
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from despejado_spawner.site.values import Spelling, matching, refuse
@@ -43,22 +45,35 @@ def _template(value: str) -> str:
 ObjectTemplate = Annotated[str, AfterValidator(_template), WithJsonSchema({"type": "string"})]
 """An :data:`ObjectName` that may hold KubeSpawner's templates, which each start fills in."""
 
+
+def _repository(value: str) -> str:
+    try:
+        return str(parse_repository(value))
+    except ImageNameError:
+        raise refuse(
+            "is not a repository of images",
+            "host[:port]/path without a tag, as registry.example.org/despejado/lab",
+        ) from None
+
+
+def _reference(value: str) -> str:
+    try:
+        parse_reference(value)
+    except ImageNameError:
+        raise refuse(
+            "is not an image", "host[:port]/path:tag, or with @sha256: and a digest"
+        ) from None
+    return value
+
+
 ImageRepository = Annotated[
     str,
-    matching(
-        r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+",
-        "is not a repository of images",
-        "host[:port]/path without a tag, as registry.example.org/despejado/lab",
-    ),
+    AfterValidator(_repository),
     WithJsonSchema({"type": "string", "examples": ["registry.example.org/despejado/lab"]}),
 ]
 ImageReference = Annotated[
     str,
-    matching(
-        r"[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?(@sha256:[0-9a-f]{64})?",
-        "is not an image",
-        "host[:port]/path:tag, or with @sha256: and a digest",
-    ),
+    AfterValidator(_reference),
     WithJsonSchema({"type": "string", "examples": ["registry.example.org/despejado/hub:1"]}),
 ]
 

@@ -107,7 +107,7 @@ if settings.get("internal_ssl"):
     # Labs have names then, which a hub outside of the cluster must resolve by itself.
     addresses: dict[str, str] = {}
     look_up = socket.getaddrinfo
-    aiohttp.connector.DefaultResolver = aiohttp.ThreadedResolver
+    vars(aiohttp.connector)["DefaultResolver"] = aiohttp.ThreadedResolver
 
     def lab_address(spawner: Any, pod: dict[str, Any]) -> str:
         if spawner.user.name != "lost":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.cluster.harness.api import Api, Json
@@ -25,7 +26,7 @@ def host_volume(
             api.apply(item)
     for namespace in namespaces:
         path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{name}"
-        if not until(lambda path=path: _bound(api, path), 20.0):  # type: ignore[misc]
+        if not until(partial(_bound, api, path), 20.0):
             raise HarnessError(
                 f"claim {namespace}/{name} is not bound; does controller-manager run?"
             )

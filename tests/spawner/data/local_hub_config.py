@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from despejado_images.environments import (
     BuildProgress,
     Environment,
-    EnvironmentChoice,
     EnvironmentStore,
 )
 from despejado_images.environments.models import BuildState, EnvironmentKind
+from despejado_images.image import Image
 from despejado_spawner.models import Group, Identity
 from despejado_spawner.processes.spawner import LocalLabSpawner
 from jupyterhub.proxy import Proxy
@@ -72,13 +72,11 @@ class TwoEnvironments(EnvironmentStore):
     def ready(self, tag: str) -> Environment | None:
         return self.made.get(tag)
 
-    def choices(self) -> list[EnvironmentChoice]:
+    def choices(self) -> list[Image]:
         return [
-            EnvironmentChoice("plain", "Plain", True, "ready"),
-            EnvironmentChoice(
-                "w_2026_43", "Weekly 2026_43", False, "absent", expected_seconds=100.0
-            ),
-            EnvironmentChoice("w_2026_42", "Weekly 2026_42", False, "absent"),
+            Image("plain", "Plain", recommended=True),
+            Image("w_2026_43", "Weekly 2026_43", state="absent", expected_seconds=100.0),
+            Image("w_2026_42", "Weekly 2026_42", state="absent"),
         ]
 
     async def build(self, tag: str) -> AsyncIterator[BuildProgress]:

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from despejado_spawner.models import Group, Identity, LabImage, LabPlan, Size, SpawnOptions
+from despejado_images.image import Image
+from despejado_spawner.models import Group, Identity, LabPlan, Size, SpawnOptions
 from despejado_spawner.pods.kubespawner.manifests import as_manifest
 from despejado_spawner.pods.models import (
     ClaimMount,
@@ -20,7 +21,9 @@ from despejado_spawner.pods.models import (
 from despejado_spawner.pods.plan.home_job import home_path
 from despejado_spawner.pods.plan.network import lab_network_rules
 from despejado_spawner.site.homes import Provisioner
+from despejado_spawner.site.model import PodSettings
 from despejado_spawner.site.network import Network
+from despejado_spawner.site.storage import Temporary
 from kubespawner import KubeSpawner
 
 START_ID = "0a1b2c3d"
@@ -80,7 +83,12 @@ def lab_plan(identity: Identity = RACHEL, **changes: Any) -> LabPlan:
     plan = LabPlan(
         identity=identity,
         options=SpawnOptions("w_2026_43", "small"),
-        image=LabImage("w_2026_43", "Weekly 2026_43", DIGEST, {"lsst-daf-butler": "30.2026.4300"}),
+        image=Image(
+            "w_2026_43",
+            "Weekly 2026_43",
+            digest=DIGEST,
+            versions={"lsst-daf-butler": "30.2026.4300"},
+        ),
         size=Size("small", 2.5, 3 * GIB, 0.5, GIB),
         server_name="",
         base_url=f"/user/{identity.username}/",
@@ -120,6 +128,11 @@ def pod_plan(lab: LabPlan, base: Manifest, **changes: Any) -> PodPlan:
     return replace(plan, **changes)
 
 
+def with_settings(plan: PodPlan, **changes: Any) -> PodPlan:
+    """The same lab of a site with other settings."""
+    return replace(plan, settings=plan.settings.model_copy(update=changes))
+
+
 def shared_home(identity: Identity, folder: str | None = None) -> Home:
     """A home on the claim of all homes, made by the platform's job."""
     folder = folder or identity.username
@@ -139,8 +152,7 @@ async def observatory() -> PodPlan:
             ClaimMount("scratch", "/scratch/rachel", "rachel"),
         ),
         network=lab_network_rules(Network.model_validate(NETWORK), 8888),
-        temporary_size=10 * GIB,
-        ephemeral_storage=20 * GIB,
+        settings=PodSettings(temporary=Temporary(size=10 * GIB), ephemeral_storage=20 * GIB),
     )
 
 
@@ -183,7 +195,7 @@ async def foreign_image() -> PodPlan:
         uid=1000,
         fs_gid=100,
     )
-    lab = lab_plan(image=LabImage("stock", "Stock notebook", ""), home=Path("/home/rachel"))
+    lab = lab_plan(image=Image("stock", "Stock notebook"), home=Path("/home/rachel"))
     return pod_plan(
         lab,
         base,
@@ -197,23 +209,20 @@ async def foreign_image() -> PodPlan:
 async def own_claim() -> PodPlan:
     """A claim for each user; /tmp in memory."""
     return replace(
-        await observatory(),
+        with_settings(await observatory(), temporary=Temporary(size=GIB, in_memory=True)),
         home=Home(ClaimMount("claim-rachel", "/home/rachel"), own_claim=True),
         mounts=(ClaimMount("data", "/data/dp1", "releases/dp1", read_only=True),),
-        temporary_size=GIB,
-        temporary_in_memory=True,
     )
 
 
 async def no_home() -> PodPlan:
     """Nothing outlives the lab, and no network rules."""
     return replace(
-        await observatory(),
+        with_settings(await observatory(), temporary=Temporary()),
         lab=lab_plan(home=Path("/tmp/home")),
         home=None,
         mounts=(),
         network=None,
-        temporary_size=None,
     )
 
 
@@ -269,7 +278,7 @@ async def as_configured() -> PodPlan:
         init_containers=[{"name": "welcome", "image": "busybox:1.37"}],
         **SITE,
     )
-    return replace(await observatory(), base=base, restricted=False)
+    return with_settings(replace(await observatory(), base=base), pod_security="as-configured")
 
 
 LABS: dict[str, Callable[[], Awaitable[PodPlan]]] = {

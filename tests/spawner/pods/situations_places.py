@@ -146,7 +146,7 @@ def gone_with_its_end(found: Manifest, events: list[Manifest]) -> bool:
 
 
 def placed(found: Manifest, events: list[Manifest]) -> bool:
-    return found["status"].get("phase") == "Running"
+    return bool(found["status"].get("phase") == "Running")
 
 
 def assigned(found: Manifest, events: list[Manifest]) -> bool:

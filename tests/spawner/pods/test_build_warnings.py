@@ -7,6 +7,7 @@ from dataclasses import replace
 from despejado_spawner.models import Group
 from despejado_spawner.pods.models import ClaimMount
 from despejado_spawner.pods.plan.build import plan_warnings
+from despejado_spawner.site.storage import Temporary
 
 from tests.spawner.pods.example_labs import (
     GIB,
@@ -18,6 +19,7 @@ from tests.spawner.pods.example_labs import (
     odd_identity,
     own_claim,
     site_pod,
+    with_settings,
 )
 
 
@@ -41,9 +43,11 @@ async def test_a_name_that_passwd_cannot_hold_is_told() -> None:
 
 
 async def test_tmp_in_memory_without_a_smaller_size_is_told() -> None:
-    plan = replace(await observatory(), temporary_in_memory=True)
-    assert "memory limit" in plan_warnings(replace(plan, temporary_size=None))[0]
-    assert plan_warnings(replace(plan, temporary_size=GIB)) == ()
+    plan = await observatory()
+    unlimited = with_settings(plan, temporary=Temporary(in_memory=True))
+    assert "memory limit" in plan_warnings(unlimited)[0]
+    small = with_settings(plan, temporary=Temporary(size=GIB, in_memory=True))
+    assert plan_warnings(small) == ()
 
 
 async def test_an_fs_group_that_would_reach_shared_claims_is_told() -> None:

@@ -201,7 +201,7 @@ async def test_service_accounts(spawner_class: Any) -> None:
 
 
 async def number(spawner: Any) -> int:
-    return 4000 + spawner.user.id
+    return 4000 + int(spawner.user.id)
 
 
 @pytest.mark.parametrize("value", [4017, lambda spawner: 4000 + spawner.user.id, number])

@@ -114,11 +114,15 @@ async def test_hooks_run_in_their_order(make: Make, api: FakeApi) -> None:
         ran.append("pre_spawn_hook")
         spawner.environment = {"OF_PRE_SPAWN": "1"}
 
+    def profiles(spawner: Any) -> list[dict[str, str]]:
+        ran.append("profile_list")
+        return [{"display_name": "a"}]
+
     spawner = make(
         modify_pod_hook=modify,
         after_pod_created_hook=after,
         pre_spawn_hook=before,
-        profile_list=lambda _: ran.append("profile_list") or [{"display_name": "a"}],
+        profile_list=profiles,
     )
     await begin_start(spawner, {})
     ran.clear()

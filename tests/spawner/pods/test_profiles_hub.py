@@ -95,10 +95,10 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 def older_hub(prefix: Path) -> str:
-    uv = find_uv()
+    uv = str(find_uv())
     python = str(prefix / "bin" / "python")
     for command in (
-        [uv, "venv", "--python", sys.executable, prefix],
+        [uv, "venv", "--python", sys.executable, str(prefix)],
         [uv, "pip", "install", "--python", python, *OLDER],
     ):
         subprocess.run(command, check=True, capture_output=True)

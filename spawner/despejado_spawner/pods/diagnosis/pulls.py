@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from despejado_images.amounts import decimal_size
+from despejado_images.reference import registry_of
+
 from despejado_spawner.errors import LabFailed
 from despejado_spawner.pods.diagnosis.events import began, newest
 from despejado_spawner.pods.diagnosis.pod_view import ContainerState, PodView, parse_time, text
-from despejado_spawner.pods.diagnosis.wording import download_words, registry_of, sentence
+from despejado_spawner.pods.diagnosis.wording import sentence
 from despejado_spawner.reasons import failed
 
 Event = Mapping[str, Any]
@@ -166,7 +169,7 @@ def state(
         # That of a container beside the lab, or before it.
         title, size = "what the lab needs beside its image", None
     if last.get("reason") == "Pulling":
-        much = f" (about {download_words(size)})" if size else ""
+        much = f" (about {decimal_size(size)})" if size else ""
         return Pull(f"Downloading {title}{much} to {view.node}.", 0.1)
     if last.get("reason") == "Pulled":
         return Pull(f"{title[:1].upper()}{title[1:]} is on {view.node}; making the lab.", 0.9)

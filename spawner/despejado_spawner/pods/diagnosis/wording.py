@@ -21,20 +21,6 @@ def memory_words(amount: str) -> str:
     return f"{left:.1f}".removesuffix(".0") + f" {unit}B"
 
 
-def download_words(amount: int) -> str:
-    """Bytes as ``1.2 GB`` or ``300 MB``."""
-    if amount >= 10**9:
-        return f"{amount / 10**9:.1f} GB"
-    return f"{max(1, round(amount / 10**6))} MB"
-
-
-def registry_of(image: str) -> str:
-    """The host that an image comes from."""
-    host, slash, _ = image.partition("/")
-    known = slash and ("." in host or ":" in host or host == "localhost")
-    return host if known else "docker.io"
-
-
 def sentence(said: str) -> str:
     """One line that ends with a full stop."""
     words = " ".join(said.split())

@@ -64,7 +64,8 @@ def _identity_warnings(plan: PodPlan) -> list[str]:
 def _storage_warnings(plan: PodPlan) -> list[str]:
     found = []
     memory = plan.lab.size.memory
-    if plan.temporary_in_memory and (plan.temporary_size or memory) >= memory:
+    temporary = plan.settings.temporary
+    if temporary.in_memory and (temporary.size or memory) >= memory:
         found.append(
             f"{TEMPORARY} is in memory and may grow to the lab's memory limit: a large file there "
             "ends the lab. Give it a smaller size."
@@ -82,7 +83,7 @@ def _storage_warnings(plan: PodPlan) -> list[str]:
 
 
 def _security_warnings(plan: PodPlan) -> list[str]:
-    if not plan.restricted:
+    if not plan.settings.restricted:
         return []
     return [
         f"A namespace that enforces Pod Security restricted refuses the lab: {reason}."

@@ -70,9 +70,10 @@ def _temporary(plan: PodPlan) -> tuple[list[Manifest], list[Manifest]]:
 
     In memory it is charged to the lab: what is written there counts to its memory limit.
     """
-    source: Manifest = {"medium": "Memory"} if plan.temporary_in_memory else {}
-    if plan.temporary_size is not None:
-        source["sizeLimit"] = format_memory(plan.temporary_size)
+    temporary = plan.settings.temporary
+    source: Manifest = {"medium": "Memory"} if temporary.in_memory else {}
+    if temporary.size is not None:
+        source["sizeLimit"] = format_memory(temporary.size)
     volumes: list[Manifest] = [{"name": _TEMPORARY_VOLUME, "emptyDir": source}]
     mounts: list[Manifest] = [{"name": _TEMPORARY_VOLUME, "mountPath": TEMPORARY}]
     if plan.home is None:

@@ -188,8 +188,8 @@ def _resources(base: Manifest, plan: PodPlan) -> Manifest:
     size = plan.lab.size
     limits = dict(base.get("limits") or {}) | _amounts(size.cpu, size.memory)
     requests = dict(base.get("requests") or {}) | _guarantees(size)
-    if plan.ephemeral_storage is not None:
-        amount = {"ephemeral-storage": format_memory(plan.ephemeral_storage)}
+    if plan.settings.ephemeral_storage is not None:
+        amount = {"ephemeral-storage": format_memory(plan.settings.ephemeral_storage)}
         limits |= amount
         requests |= amount
     return dict(base) | {"limits": limits, "requests": requests}
@@ -209,7 +209,7 @@ def _amounts(cpu: float, memory: int) -> dict[str, str]:
 
 def _secure(pod: Manifest, notebook: Manifest, plan: PodPlan) -> None:
     identity, spec = plan.lab.identity, pod["spec"]
-    if plan.restricted:
+    if plan.settings.restricted:
         restrict(pod, identity)
         if plan.launcher:
             notebook["securityContext"].setdefault("readOnlyRootFilesystem", True)

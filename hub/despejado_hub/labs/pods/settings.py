@@ -11,12 +11,10 @@ from despejado_spawner.site.model import PodSettings, trait_of
 from despejado_spawner.site.network import Destination, HubPeer, Network, Peer
 from despejado_spawner.site.storage import Mount
 
+from despejado_hub.config import Platform, derive
+from despejado_hub.config.kubernetes import KubernetesLabs, PodHomes, PodImages
+from despejado_hub.config.relations import address_block
 from despejado_hub.runtime import Runtime
-
-from . import derive
-from .kubernetes import KubernetesLabs, PodHomes
-from .model import Platform
-from .relations import address_block
 
 TOKEN_LIFETIME = 24 * 3600
 RENEWAL = 6 * 3600
@@ -26,7 +24,7 @@ for most of a day before a lab notices."""
 
 def kubernetes_of(platform: Platform) -> KubernetesLabs:
     """How labs run as pods; raises ValueError where they are processes."""
-    found = platform.labs.pods
+    found = platform.labs.kubernetes
     if found is None:
         raise ValueError("labs.spawner is not kubernetes")
     return found
@@ -40,6 +38,7 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
         "namespace": labs.namespace,
         "image_repository": labs.images.repository,
         "image_policy": dataclasses.asdict(derive.menu_policy(platform)),
+        "image_credentials": image_credentials(labs.images),
         "image_cache": os.fspath(hub / "images.json"),
         "image_pull_policy": labs.images.pull_policy,
         "image_pull_secrets": list(labs.images.pull_secrets),
@@ -57,6 +56,14 @@ def lab_traits(platform: Platform, runtime: Runtime) -> dict[str, Any]:
     if labs.homes is not None:
         traits |= _homes(labs.homes, platform.storage.homes.layout)
     return traits
+
+
+def image_credentials(images: PodImages) -> str:
+    """The trait ``image_credentials``: where they are kept; empty for none."""
+    if images.credentials is None:
+        return ""
+    source = images.credentials.secret
+    return f"env:{source.env}" if source.file is None else os.fspath(source.file)
 
 
 def network_of(labs: KubernetesLabs, runtime: Runtime) -> Network | None:

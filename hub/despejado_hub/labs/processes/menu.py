@@ -7,9 +7,20 @@ from typing import Any
 
 from despejado_images.environments import EnvironmentStore
 from despejado_spawner.options.form import image_note
-from despejado_spawner.processes.menu import image_choice
 
 from despejado_hub.config import Platform, derive
+
+_SHOWN = (
+    "tag",
+    "title",
+    "state",
+    "recommended",
+    "phase",
+    "fraction",
+    "expected_seconds",
+    "size_bytes",
+    "reason",
+)
 
 
 def environment_store(platform: Platform, root: Path) -> EnvironmentStore:
@@ -22,5 +33,9 @@ def menu_document(store: EnvironmentStore) -> dict[str, Any]:
 
     Reads files only, as ``EnvironmentStore.choices`` does.
     """
-    images = [image_choice(choice) for choice in store.choices()]
-    return {"images": [{**image.to_json(), "note": image_note(image)} for image in images]}
+    return {
+        "images": [
+            {**{name: getattr(image, name) for name in _SHOWN}, "note": image_note(image)}
+            for image in store.choices()
+        ]
+    }
