@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import statistics
@@ -71,3 +72,9 @@ class StartHistory:
             for key, values in document.items()
             if isinstance(values, list)
         }
+
+
+@functools.cache
+def shared_history(path: str) -> StartHistory:
+    """The one history of a file, or of this process for the empty path."""
+    return StartHistory(Path(path) if path else None)

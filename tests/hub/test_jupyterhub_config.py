@@ -329,7 +329,7 @@ def test_hub_starts_without_what_it_never_uses() -> None:
 def test_supervisor_loads_no_large_library() -> None:
     code = (
         "import despejado_hub.cli, despejado_hub.commands.demo\n"
-        "import despejado_hub.supervisor.supervisor\n"
+        "import despejado_hub.supervisor.lifecycle\n"
         "import sys\n"
         "large = ('pydantic', 'jupyterhub', 'tornado', 'sqlalchemy', 'httpx', 'yaml')\n"
         "print([n for n in large if n in sys.modules])\n"

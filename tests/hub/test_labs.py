@@ -80,7 +80,7 @@ def test_a_hub_with_processes_imports_no_library_of_clusters() -> None:
 def test_a_hub_with_pods_imports_nothing_that_builds_environments() -> None:
     found = imported_by(PODS)
     assert "despejado_spawner.pods.spawner" in found
-    assert not {"uv", "pip"} & found
+    assert not {"uv", "pip", "despejado_images.environments"} & found
     assert not {"despejado_spawner.processes.spawner", "despejado_images.containers"} & found
 
 

@@ -17,12 +17,14 @@ from aiohttp.test_utils import TestServer
 from despejado_hub.check.result import Result
 from despejado_hub.check.secrets import secrets_of
 from despejado_hub.cli import main
+from despejado_hub.commands.images import show
 from despejado_hub.config import Platform, PlatformError, derive, load_platform
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
 from despejado_hub.labs import labs_of
 from despejado_hub.labs.pods import checks, settings
 from despejado_hub.labs.pods.explain import last_ends
+from despejado_hub.labs.pods.images import list_registry
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor import make_secrets
@@ -96,7 +98,7 @@ def test_each_setting_of_the_site_reaches_the_trait_of_its_name(
     trait = LabSpawner.class_traits(config=True)[trait_of(setting)]
     value = config.LabSpawner[trait.name]
     assert getattr(PodSettings(**{setting: value}), setting) == value
-    assert value == getattr(platform().labs.kubernetes, setting) or setting in ("mounts", "network")
+    assert value == getattr(platform().labs.pods, setting) or setting in ("mounts", "network")
 
 
 def test_hub_and_services_are_where_pods_reach_them(config: Config, state: Path) -> None:
@@ -209,11 +211,6 @@ def test_check_asks_for_every_right_and_every_claim() -> None:
     ]
 
 
-def checked_cluster(state: Path) -> list[Result]:
-    of = platform()
-    return list(checks.check_cluster(labs_of(of), settings.kubernetes_of(of), state))
-
-
 def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) -> None:
     data = yaml.safe_load(FILE.read_text())
     mount: dict[str, Any] = {"claim": "notes-{username}", "path": "/notes"}
@@ -225,6 +222,11 @@ def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) ->
         "scratch",
         "data",
     ]
+
+
+def checked_cluster(state: Path) -> list[Result]:
+    of = platform()
+    return list(checks.check_cluster(labs_of(of), settings.kubernetes_of(of), state))
 
 
 def no_cluster(**_: Any) -> None:
@@ -388,7 +390,7 @@ def test_credentials_of_a_registry_are_named_and_not_read(
         with_images(credentials="rachel:sesame")
 
 
-async def test_what_is_wrong_with_images_is_told_by_check_and_list(state: Path) -> None:
+async def test_what_is_wrong_with_images_is_told_by_check_and_list(capsys: Output) -> None:
     registry = LocalRegistry()
     server = TestServer(registry.app(), host="127.0.0.1")
     await server.start_server()
@@ -398,13 +400,15 @@ async def test_what_is_wrong_with_images_is_told_by_check_and_list(state: Path) 
     of = with_images(registry.repository, recommended="w_2026_30")
     result = await checks.look_at_images(of)
     assert (result.name, result.state) == ("images", "warn")
-    listing = await labs_of(of).images(state, refresh=False)
-    assert listing.usable
-    for text in (result.message, " ".join(listing.warnings)):
+    assert show(await list_registry(of), as_json=False) == 0
+    said = capsys.readouterr()
+    for text in (result.message, said.err):
         assert "'w_2026_30' is not on offer; w_2026_43 is recommended instead" in text
         assert "Weekly 2026_42 cannot be started: it is for arm64" in text
-    assert "it is for arm64" in listing.table
-    assert [(each["tag"], each["state"]) for each in listing.documents] == [
+    assert "it is for arm64" in said.out
+    assert show(await list_registry(of), as_json=True) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(each["tag"], each["state"]) for each in listed] == [
         ("w_2026_43", "ready"),
         ("w_2026_42", "unavailable"),
     ]

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 
 from despejado_hub.labs import labs_of
+from despejado_hub.labs.interface import ImageListing
 from despejado_hub.runtime import state_folder
 
 from .output import complain, load, say, say_json, told
@@ -17,14 +18,19 @@ def main(options: argparse.Namespace) -> int:
     platform = load(options)
     state = state_folder(platform, options.state)
     found = asyncio.run(labs_of(platform).images(state, refresh=options.refresh))
+    return show(found, as_json=options.json)
+
+
+def show(found: ImageListing, *, as_json: bool) -> int:
+    """Print a menu, and what is wrong with it to standard error; returns the exit status."""
     if found.problem is not None:
         complain(found.problem)
         if not found.usable:
             return 1
     for warning in found.warnings:
         complain(warning)
-    if options.json:
-        say_json(found.documents)
+    if as_json:
+        say_json([image.document() for image in found.images])
     else:
         say(found.table)
         if found.hint is not None:

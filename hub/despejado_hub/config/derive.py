@@ -84,14 +84,6 @@ def dataset_repository(dataset: Dataset, runtime: Runtime) -> str | None:
     return dataset.butler
 
 
-def butler_repositories(platform: Platform, runtime: Runtime) -> dict[str, str]:
-    """Data set to repository, for ``DAF_BUTLER_REPOSITORIES``."""
-    found = {
-        name: dataset_repository(dataset, runtime) for name, dataset in platform.datasets.items()
-    }
-    return {name: repository for name, repository in found.items() if repository is not None}
-
-
 def discovery_document(platform: Platform, runtime: Runtime) -> dict[str, Any]:
     """``discovery/v1.json`` of a lab (docs/developers.md, "A lab")."""
     return _discovery(platform, runtime, tap_url(platform, runtime), hub_url(platform, runtime))

@@ -73,8 +73,8 @@ async def build_samples(python: Path, data: Path, say: Say) -> None:
     say("Sample images: simulating visits of the Pleiades into a Butler repository.")
     process = await asyncio.create_subprocess_exec(
         str(python),
-        # Neither the folder that the demo was started in nor the PYTHONPATH of the person's own
-        # stack has a say in what runs here, as root perhaps.
+        # Neither the folder that the supervisor was started in nor the PYTHONPATH of the person's
+        # own stack has a say in what runs here, as root perhaps.
         "-I",
         "-m",
         "despejado.samples",

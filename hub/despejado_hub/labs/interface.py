@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from despejado_images.image import Image
+
 from despejado_hub.check.result import Result
 from despejado_hub.config import Platform
 from despejado_hub.runtime import Runtime
@@ -60,18 +62,18 @@ class LabPreview:
 
 @dataclass(frozen=True)
 class ImageListing:
-    """The menu as ``despejado images list`` shows it: one document an image, and a table.
+    """The menu as ``despejado images list`` shows it, ``table`` for people.
 
-    ``problem`` is why it may be incomplete, ``warnings`` are what the operator should mend,
-    ``hint`` is what to do next. Nothing can be chosen from a menu that is not ``usable``.
+    ``warnings`` is what the operator should mend, ``problem`` why the list is not of now, ``hint``
+    what to do next. Nothing can be chosen from a menu that is not ``usable``.
     """
 
-    documents: Sequence[Mapping[str, Any]]
+    images: Sequence[Image]
     table: str
+    warnings: Sequence[str] = ()
     usable: bool = True
     problem: str | None = None
     hint: str | None = None
-    warnings: Sequence[str] = ()
 
 
 class Labs(ABC):

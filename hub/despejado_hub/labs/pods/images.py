@@ -1,21 +1,19 @@
-"""The menu of labs that are pods: images of a registry."""
+"""The menu of labs that are pods: what the registry offers by the policy."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from despejado_images import catalogue
-from despejado_images.catalogue import ImageCatalogue
 from despejado_images.image import Image
 
 from despejado_hub.config import Platform, derive
-from despejado_hub.labs.image_words import note_of, size_words
 from despejado_hub.labs.interface import ImageListing
 from despejado_hub.labs.pods.settings import image_credentials, kubernetes_of
-from despejado_hub.tables import table
+from despejado_hub.tables import note_of, size_words, table
 
 
-def image_catalogue(platform: Platform) -> ImageCatalogue:
+def image_catalogue(platform: Platform) -> catalogue.ImageCatalogue:
     """The registry's menu; ``refresh`` it before it is read."""
     images = kubernetes_of(platform).images
     return catalogue.image_catalogue(
@@ -33,11 +31,11 @@ async def list_registry(platform: Platform) -> ImageListing:
     repository = kubernetes_of(platform).images.repository
     hint = f"{repository} has nothing that labs.images offers: despejado images build TAG"
     return ImageListing(
-        [image.document() for image in images],
+        images,
         registry_table(images),
+        source.warnings,
         usable=bool(images),
         hint=None if images else hint,
-        warnings=source.warnings,
     )
 
 

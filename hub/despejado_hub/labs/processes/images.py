@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from despejado_images.environments import PLAIN_TAG, EnvironmentImages
-from despejado_images.image import Image
+from despejado_images.environments import EnvironmentImages, EnvironmentStore
+from despejado_images.image import PLAIN_TAG, Image
 
-from despejado_hub.labs.image_words import note_of, size_words
 from despejado_hub.labs.interface import ImageListing
-from despejado_hub.tables import table
+from despejado_hub.tables import note_of, size_words, table
+
+NOT_ASKED = "The package index was not asked yet: despejado images list --refresh"
 
 
-async def list_environments(source: EnvironmentImages, *, refresh: bool) -> ImageListing:
+async def list_environments(store: EnvironmentStore, *, refresh: bool) -> ImageListing:
     """The menu, after the package index was asked, if it is to ``refresh``."""
+    source = EnvironmentImages(store)
     if refresh:
         await source.refresh()
     images = source.choices()
     never_asked = all(image.tag == PLAIN_TAG for image in images)
     return ImageListing(
-        [image.document() for image in images],
+        images,
         menu_table(images),
+        source.warnings,
         problem=source.problem if refresh else None,
-        hint="The package index was not asked yet: despejado images list --refresh"
-        if never_asked
-        else None,
-        warnings=source.warnings,
+        hint=NOT_ASKED if never_asked else None,
     )
 
 

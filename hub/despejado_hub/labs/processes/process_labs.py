@@ -90,13 +90,11 @@ class ProcessLabs(Labs):
         return await explain(self.platform, state, user)
 
     async def images(self, state: Path, *, refresh: bool) -> ImageListing:
-        from despejado_images.environments import EnvironmentImages
-
         from .images import list_environments
         from .menu import environment_store
 
-        source = EnvironmentImages(environment_store(self.platform, state / "environments"))
-        return await list_environments(source, refresh=refresh)
+        store = environment_store(self.platform, state / "environments")
+        return await list_environments(store, refresh=refresh)
 
     def checks(self, state: Path, port: int) -> dict[str, Check]:
         from .checks import check_labs

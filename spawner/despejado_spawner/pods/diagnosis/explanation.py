@@ -19,7 +19,7 @@ from despejado_spawner.pods.diagnosis.events import event_lines, in_order, momen
 from despejado_spawner.pods.diagnosis.pod_view import PodView, parse_time
 from despejado_spawner.pods.names import TITLE_ANNOTATION
 from despejado_spawner.progress import Phase
-from despejado_spawner.reasons import reason_of
+from despejado_spawner.reasons import REASONS
 
 Event = Mapping[str, Any]
 
@@ -91,7 +91,7 @@ def explain_pod(
         )
     failure = found.failure
     return Explanation(
-        reason_of(failure.reason).title,
+        REASONS[failure.reason].title,
         failure.message,
         reason=failure.reason,
         since=_failed_since(view) if isinstance(found, Failed) else _ended_at(view),

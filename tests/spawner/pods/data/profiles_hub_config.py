@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import kubespawner.spawner
-from despejado_spawner.pods.kubespawner.profiles import TypedProfiles
+from despejado_spawner.pods.spawner import LabSpawner
 from jupyterhub.proxy import Proxy
-from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 
 c: Any = globals()["get_config"]()
@@ -30,7 +29,7 @@ class NoProxy(Proxy):
         }
 
 
-class Labs(TypedProfiles, KubeSpawner):
+class Labs(LabSpawner):
     async def start(self) -> str:
         await self.load_user_options()
         raise HTTPError(503, f"would start {self.image}")
