@@ -304,6 +304,9 @@ def test_relative_links_of_the_documents_lead_somewhere() -> None:
     dead = []
     for page in tracked("*.md"):
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            made = re.fullmatch(r"api/(\w+)/\1\.rst", target)  # by the docs' own build
+            if made is not None and made[1] in OURS:
+                continue
             if "://" not in target and not (page.parent / target).exists():
                 dead.append(f"{page.relative_to(ROOT)}: {target}")
     assert dead == []

@@ -9,8 +9,6 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from tornado import web
 
-from despejado_hub.menu import menu_document
-
 
 class MenuHandler(BaseHandler):
     """``GET /hub/despejado/menu``: the images of the spawn page as they stand now."""
@@ -19,10 +17,10 @@ class MenuHandler(BaseHandler):
     async def get(self) -> None:
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        store = self.settings.get("despejado_store")
-        if store is None:
+        menu = self.settings["despejado_menu"]
+        if menu is None:
             raise web.HTTPError(404, "Labs are pods here: their menu stands in the spawn page.")
-        self.finish(menu_document(store))
+        self.finish(menu())
 
 
 class DiscoveryHandler(BaseHandler):

@@ -99,14 +99,3 @@ def role_objects(labs: str, platform: str | None, account: str = "hub") -> list[
     for namespace, rights in wanted.items():
         found += [role(namespace, rights), binding(namespace, account, home)]
     return found
-
-
-def rights_table() -> str:
-    """The rights as a Markdown table, for docs/kubernetes.md."""
-    lines = ["| namespace | resource | verbs | for |", "|---|---|---|---|"]
-    for where, rights in (("labs", LABS), ("provisioner", PLATFORM)):
-        for each in rights:
-            resource = f"{each.resource}.{each.group}" if each.group else each.resource
-            verbs = ", ".join(each.verbs)
-            lines.append(f"| {where} | `{resource}` | {verbs} | {each.purpose} |")
-    return "\n".join(lines) + "\n"

@@ -14,8 +14,9 @@ class Runtime:
     """Ports and folders of one running platform. ``state`` is absolute.
 
     Labs reach the hub under ``hub_host`` and data services under ``service_host``: netrc is keyed
-    by host, so that stock clients send the data token to data services and nowhere else. Where labs
-    are pods, both are the address of this machine that they reach.
+    by host, so that stock clients send the data token to data services and nowhere else.
+    ``data_in_labs`` is where labs see the folder ``data``; empty where they see it as it is.
+    ``despejado_hub.labs`` has the values for labs that are not of this machine.
     """
 
     state: Path
@@ -25,6 +26,7 @@ class Runtime:
     tap_port: int
     hub_host: str = "127.0.0.1"
     service_host: str = "localhost"
+    data_in_labs: str = ""
 
     @property
     def run(self) -> Path:
@@ -52,11 +54,6 @@ class Runtime:
         return self.state / "environments"
 
     @property
-    def identities(self) -> Path:
-        """The embedded registry of UIDs and GIDs."""
-        return self.state / "hub" / "identities.sqlite"
-
-    @property
     def sample_repository(self) -> Path:
         """The built-in Butler repository."""
         return self.data / "butler" / "sample"
@@ -65,12 +62,6 @@ class Runtime:
     def tap_token_file(self) -> Path:
         """The token with which the TAP service asks the hub; mode 0400."""
         return self.run / "tap.token"
-
-
-def hosts_of(platform: Platform) -> dict[str, str]:
-    """``hub_host`` and ``service_host`` where they are not those of one machine."""
-    pods = platform.labs.pods
-    return {} if pods is None else dict.fromkeys(("hub_host", "service_host"), pods.platform_host)
 
 
 def default_state_folder(euid: int | None = None) -> Path:

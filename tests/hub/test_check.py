@@ -12,12 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from despejado_hub.check import Result, check_platform, datasets, exit_code, folders, network
-from despejado_hub.check.people import check_identity, check_labs, check_secrets
-from despejado_hub.check.runner import run_checks
+from despejado_hub.check import datasets, folders, network
+from despejado_hub.check.result import Result, exit_code
+from despejado_hub.check.runner import check_platform, run_checks
+from despejado_hub.check.secrets import check_secrets
 from despejado_hub.config import Platform
 from despejado_hub.config.model import Dataset
-from despejado_hub.identity import EmbeddedRegistry
+from despejado_hub.identity import source_of
+from despejado_hub.identity.registry import EmbeddedRegistry
+from despejado_hub.labs.processes.checks import check_labs
 
 AVAILABLE = (
     b'<?xml version="1.0"?><v:availability xmlns:v="http://www.ivoa.net/xml/VOSIAvailability/v1.0">'
@@ -222,15 +225,15 @@ def test_a_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_registry_that_is_gone_while_homes_are_there_is_told(tmp_path: Path) -> None:
-    assert only(check_identity(platform(), tmp_path)).state == "ok"
+    assert only(source_of(platform(), tmp_path).check()).state == "ok"
     (tmp_path / "homes" / "rachel").mkdir(parents=True)
-    gone = only(check_identity(platform(), tmp_path))
+    gone = only(source_of(platform(), tmp_path).check())
     assert (gone.state, gone.advice) == ("fail", "restore it from the backup")
     (tmp_path / "hub").mkdir()
     EmbeddedRegistry(tmp_path / "hub" / "identities.sqlite").assign("rachel")
-    assert "1 UIDs" in only(check_identity(platform(), tmp_path)).message
+    assert "1 UIDs" in only(source_of(platform(), tmp_path).check()).message
     (tmp_path / "hub" / "identities.sqlite").write_bytes(b"broken" * 1000)
-    assert "damaged" in only(check_identity(platform(), tmp_path)).message
+    assert "damaged" in only(source_of(platform(), tmp_path).check()).message
 
 
 def test_sizes_larger_than_the_machine_are_told(tmp_path: Path) -> None:

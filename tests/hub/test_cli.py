@@ -14,8 +14,8 @@ import yaml
 from despejado_hub import supervisor
 from despejado_hub.cli import main
 from despejado_hub.config import shipped_platforms
-from despejado_hub.identity import EmbeddedRegistry
-from despejado_hub.supervisor import DemoArguments
+from despejado_hub.identity.registry import EmbeddedRegistry
+from despejado_hub.supervisor import SupervisorArguments
 from despejado_spawner.pods.plan.render import write_yaml
 from despejado_spawner.processes.process_table import boot_id, start_time
 from despejado_spawner.processes.records import LabRecord, write_record
@@ -183,9 +183,9 @@ def test_explain_somebody_who_never_came(capsys: Output, state: Path) -> None:
 
 
 def test_demo_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    seen: list[DemoArguments] = []
+    seen: list[SupervisorArguments] = []
 
-    def record(arguments: DemoArguments) -> int:
+    def record(arguments: SupervisorArguments) -> int:
         seen.append(arguments)
         return 7
 
@@ -197,8 +197,8 @@ def test_demo_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     options = ("--port", "0", "--no-browser", "--state", tmp_path, "--ready-file", ready)
     assert run("demo", *options, "--no-build", "-f", BROKEN) == 7
     assert seen == [
-        DemoArguments(file=shipped_platforms()["demo"]),
-        DemoArguments(
+        SupervisorArguments(file=shipped_platforms()["demo"]),
+        SupervisorArguments(
             file=BROKEN, port=0, browser=False, state=tmp_path, ready_file=ready, build=False
         ),
     ]

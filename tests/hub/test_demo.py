@@ -199,7 +199,7 @@ def test_second_demo_on_one_state_is_refused_and_the_first_goes_on(demo: Running
     second.options = ("--no-build", "--ready-file", str(own_file))
     process = second.launch()
     assert process.wait(60) == 1
-    assert f"A demo already runs on the state folder {demo.folder / 'state'}" in demo.output
+    assert f"A platform already runs on the state folder {demo.folder / 'state'}" in demo.output
     assert str(demo.process.pid if demo.process else "") in demo.output
     assert json.loads(first_file)["url"] == demo.url
     assert not own_file.exists()
@@ -248,7 +248,7 @@ def test_leftovers_of_a_killed_supervisor_are_ended_at_the_next_start(
     assert not none_left(first)
     fresh.ready_file.unlink()
     second = fresh.start().everything()
-    assert "An earlier demo ended without cleaning up" in fresh.output
+    assert "An earlier run ended without cleaning up" in fresh.output
     assert none_left(first)
     assert fresh.ready["password"] != password
     # The terminal was closed: an end like any other.

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from despejado_hub.config import posix_ids
-from despejado_hub.config.model import IdentityPolicy
-from despejado_hub.identity import EmbeddedRegistry, RegistryError
 from despejado_hub.identity.login import SYSTEM_NAMES, is_login, login_names
+from despejado_hub.identity.policy import IdentityPolicy
+from despejado_hub.identity.registry import EmbeddedRegistry, RegistryError
 from despejado_spawner.errors import IdentityError
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -348,8 +348,8 @@ def test_only_its_owner_can_read_the_registry(path: Path) -> None:
 
 
 def test_a_preview_keeps_nothing(path: Path) -> None:
-    assert registry(path).preview("rachel").uid == 5000
+    assert registry(path).would_assign("rachel").uid == 5000
     assert not path.exists()
     registry(path).assign("monica")
-    assert registry(path).preview("rachel").uid == 5001
+    assert registry(path).would_assign("rachel").uid == 5001
     assert [entry.name for entry in registry(path).entries()] == ["monica"]

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from despejado_hub.authenticator import DemoAuthenticator, refused_name
 from despejado_hub.config import Platform, load_platform, shipped_platforms
+from despejado_hub.config.derive import activity_interval
 from despejado_hub.fast_start import is_checked, remember_check
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.jupyterhub_config.configure import ConfigurationRefused
 from despejado_hub.jupyterhub_config.database import engine_options
-from despejado_hub.jupyterhub_config.limits import activity_interval
 from despejado_hub.jupyterhub_config.roles import roles
 from despejado_hub.jupyterhub_config.security import CONTENT_SECURITY_POLICY
-from despejado_hub.jupyterhub_config.tokens import DataTokens
+from despejado_hub.labs.tokens import DataTokens
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor import make_secrets
@@ -329,7 +329,7 @@ def test_hub_starts_without_what_it_never_uses() -> None:
 def test_supervisor_loads_no_large_library() -> None:
     code = (
         "import despejado_hub.cli, despejado_hub.commands.demo\n"
-        "import despejado_hub.supervisor.supervisor\n"
+        "import despejado_hub.supervisor.lifecycle\n"
         "import sys\n"
         "large = ('pydantic', 'jupyterhub', 'tornado', 'sqlalchemy', 'httpx', 'yaml')\n"
         "print([n for n in large if n in sys.modules])\n"

@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from despejado_hub.kubernetes_role import LABS, PLATFORM, rights_table, role_objects
+from despejado_hub.kubernetes_role import LABS, PLATFORM, role_objects
 from despejado_spawner.pods.spawner import LabSpawner
 from kubespawner import KubeSpawner
 
 PAGE = Path(__file__).parents[2] / "docs" / "kubernetes.md"
+
+
+def rights_table() -> str:
+    """The rights as a Markdown table, for docs/kubernetes.md."""
+    lines = ["| namespace | resource | verbs | for |", "|---|---|---|---|"]
+    for where, rights in (("labs", LABS), ("provisioner", PLATFORM)):
+        for each in rights:
+            resource = f"{each.resource}.{each.group}" if each.group else each.resource
+            verbs = ", ".join(each.verbs)
+            lines.append(f"| {where} | `{resource}` | {verbs} | {each.purpose} |")
+    return "\n".join(lines) + "\n"
 
 
 def trait_table() -> str:

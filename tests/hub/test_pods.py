@@ -14,16 +14,19 @@ import kubespawner.spawner
 import pytest
 import yaml
 from aiohttp.test_utils import TestServer
-from despejado_hub.check import cluster
-from despejado_hub.check.people import secrets_of
+from despejado_hub.check.result import Result
+from despejado_hub.check.secrets import secrets_of
 from despejado_hub.cli import main
-from despejado_hub.commands.explain_pods import last_ends
-from despejado_hub.commands.images_registry import list_registry
-from despejado_hub.config import Platform, PlatformError, derive, load_platform, pods
+from despejado_hub.commands.images import show
+from despejado_hub.config import Platform, PlatformError, derive, load_platform
 from despejado_hub.jupyterhub_config import configure
 from despejado_hub.kubernetes_role import LABS, PLATFORM
+from despejado_hub.labs import labs_of
+from despejado_hub.labs.pods import checks, settings
+from despejado_hub.labs.pods.explain import last_ends
+from despejado_hub.labs.pods.images import list_registry
 from despejado_hub.passwords import password_record
-from despejado_hub.runtime import Runtime, hosts_of
+from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor import make_secrets
 from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
@@ -53,7 +56,12 @@ def platform() -> Platform:
 
 def runtime_of(state: Path, of: Platform) -> Runtime:
     return Runtime(
-        state=state, port=8000, hub_port=8081, proxy_api_port=8001, tap_port=9001, **hosts_of(of)
+        state=state,
+        port=8000,
+        hub_port=8081,
+        proxy_api_port=8001,
+        tap_port=9001,
+        **labs_of(of).places(),
     )
 
 
@@ -108,7 +116,7 @@ def test_sample_repository_is_where_labs_see_it(state: Path) -> None:
     of = platform()
     found = derive.discovery_document(of, runtime_of(state, of))
     assert found["datasets"]["sample"]["butler_config"] == "/data/despejado/butler/sample"
-    mounts = pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    mounts = settings.lab_traits(of, runtime_of(state, of))["lab_mounts"]
     assert Mount(claim="data", path="/data/despejado", read_only=True) in mounts
 
 
@@ -116,14 +124,14 @@ def test_users_own_claims_outlive_named_servers(state: Path) -> None:
     data = yaml.safe_load(FILE.read_text())
     data["labs"]["kubernetes"]["homes"] = {"storage_class": "fast", "capacity": "20Gi"}
     of = Platform.model_validate(data)
-    traits = pods.lab_traits(of, runtime_of(state, of))
+    traits = settings.lab_traits(of, runtime_of(state, of))
     assert traits["homes"].own_claim is True
     assert (traits["storage_class"], traits["storage_capacity"]) == ("fast", str(20 * 2**30))
     assert "{user_server}" not in traits["pvc_name_template"]
 
 
 def test_pods_get_a_token_of_a_day_that_is_renewed(config: Config) -> None:
-    assert config.LabSpawner.refresh_secrets_interval * 3 < pods.TOKEN_LIFETIME
+    assert config.LabSpawner.refresh_secrets_interval * 3 < settings.TOKEN_LIFETIME
     assert config.LabSpawner.refresh_secrets_hook is not None
 
 
@@ -189,10 +197,18 @@ def test_rendered_role_has_the_rights_of_the_table(capsys: Output) -> None:
 
 def test_check_asks_for_every_right_and_every_claim() -> None:
     of = platform()
-    asked = {(each.namespace, each.resource, each.verb) for each in cluster.questions(of)}
+    asked = {
+        (each.namespace, each.resource, each.verb)
+        for each in checks.questions(settings.kubernetes_of(of))
+    }
     assert ("labs", "pods/log", "get") in asked
     assert ("despejado", "jobs", "create") in asked
-    assert list(cluster.claims_of(of).values()) == ["homes", "project", "scratch", "data"]
+    assert list(checks.claims_of(settings.kubernetes_of(of)).values()) == [
+        "homes",
+        "project",
+        "scratch",
+        "data",
+    ]
 
 
 def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) -> None:
@@ -200,8 +216,17 @@ def test_a_claim_of_each_user_s_own_is_mounted_and_not_asked_for(state: Path) ->
     mount: dict[str, Any] = {"claim": "notes-{username}", "path": "/notes"}
     data["labs"]["kubernetes"]["mounts"] = [mount]
     of = Platform.model_validate(data)
-    assert Mount(**mount) in pods.lab_traits(of, runtime_of(state, of))["lab_mounts"]
-    assert list(cluster.claims_of(of).values()) == ["homes", "scratch", "data"]
+    assert Mount(**mount) in settings.lab_traits(of, runtime_of(state, of))["lab_mounts"]
+    assert list(checks.claims_of(settings.kubernetes_of(of)).values()) == [
+        "homes",
+        "scratch",
+        "data",
+    ]
+
+
+def checked_cluster(state: Path) -> list[Result]:
+    of = platform()
+    return list(checks.check_cluster(labs_of(of), settings.kubernetes_of(of), state))
 
 
 def no_cluster(**_: Any) -> None:
@@ -210,7 +235,7 @@ def no_cluster(**_: Any) -> None:
 
 def test_check_without_a_cluster_says_so(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inquiry, "load_config", no_cluster)
-    (result,) = cluster.check_cluster(platform(), state)
+    (result,) = checked_cluster(state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "KUBECONFIG" in str(result.advice)
 
@@ -219,7 +244,7 @@ def test_check_without_a_registry_says_so(free_port: int) -> None:
     data = yaml.safe_load(FILE.read_text())
     repository = f"127.0.0.1:{free_port}/despejado/lab"
     data["labs"]["kubernetes"]["images"]["repository"] = repository
-    (result,) = cluster.check_images(Platform.model_validate(data))
+    (result,) = checks.check_images(Platform.model_validate(data))
     assert (result.name, result.state) == ("images", "fail")
     assert f"127.0.0.1:{free_port}" in result.message
 
@@ -233,7 +258,7 @@ def test_an_api_server_that_is_away_is_one_line(
 
     monkeypatch.setattr(inquiry, "load_config", lambda: None)
     monkeypatch.setattr(inquiry, "shared_client", away)
-    (result,) = cluster.check_cluster(platform(), state)
+    (result,) = checked_cluster(state)
     assert (result.name, result.state) == ("cluster", "fail")
     assert "does not answer" in result.message
 
@@ -242,7 +267,7 @@ def test_a_hub_of_the_file_s_own_choice_is_reached_at_the_port_it_has(state: Pat
     data = yaml.safe_load(FILE.read_text())
     data["labs"]["kubernetes"]["network"] = {"hub": {"pods": {"app": "hub"}}}
     of = Platform.model_validate(data)
-    network = pods.lab_traits(of, runtime_of(state, of))["network"]
+    network = settings.lab_traits(of, runtime_of(state, of))["network"]
     assert network.hub == (HubPeer(pods={"app": "hub"}, port=8081),)
 
 
@@ -359,7 +384,7 @@ def test_credentials_of_a_registry_are_named_and_not_read(
     secret: dict[str, str], place: str, state: Path
 ) -> None:
     of = with_images(credentials={"secret": secret})
-    assert pods.lab_traits(of, runtime_of(state, of))["image_credentials"] == place
+    assert settings.lab_traits(of, runtime_of(state, of))["image_credentials"] == place
     assert "labs.kubernetes.images.credentials" in dict(secrets_of(of))
     with pytest.raises(ValidationError, match="in clear"):
         with_images(credentials="rachel:sesame")
@@ -373,22 +398,22 @@ async def test_what_is_wrong_with_images_is_told_by_check_and_list(capsys: Outpu
     for tag, architecture in (("w_2026_43", "amd64"), ("w_2026_42", "arm64")):
         registry.put(tag, architecture=architecture)
     of = with_images(registry.repository, recommended="w_2026_30")
-    result = await cluster.look_at_images(of)
+    result = await checks.look_at_images(of)
     assert (result.name, result.state) == ("images", "warn")
-    assert await list_registry(of, as_json=False) == 0
+    assert show(await list_registry(of), as_json=False) == 0
     said = capsys.readouterr()
     for text in (result.message, said.err):
         assert "'w_2026_30' is not on offer; w_2026_43 is recommended instead" in text
         assert "Weekly 2026_42 cannot be started: it is for arm64" in text
     assert "it is for arm64" in said.out
-    assert await list_registry(of, as_json=True) == 0
+    assert show(await list_registry(of), as_json=True) == 0
     listed = json.loads(capsys.readouterr().out)
     assert [(each["tag"], each["state"]) for each in listed] == [
         ("w_2026_43", "ready"),
         ("w_2026_42", "unavailable"),
     ]
     registry.answers["manifests/w_2026_43"] = (200, b"{}")
-    result = await cluster.look_at_images(of)
+    result = await checks.look_at_images(of)
     assert (result.state, "manifest is malformed" in result.message) == ("fail", True)
     await server.close()
 
@@ -402,7 +427,7 @@ async def test_every_key_of_the_menu_reaches_the_spawner(state: Path) -> None:
         "aliases": ["recommended", "latest_weekly"],
     }
     of = with_images(**keys)
-    policy = pods.lab_traits(of, runtime_of(state, of))["image_policy"]
+    policy = settings.lab_traits(of, runtime_of(state, of))["image_policy"]
     assert parse_policy(policy) == derive.menu_policy(of) == parse_policy(keys)
     spawner = LabSpawner(
         _mock=True, image_repository="registry.example.org/lab", image_policy=policy

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from despejado_hub.labs.building import build_samples
 from despejado_hub.passwords import ALPHABET, hash_password, make_password, password_record
 from despejado_hub.supervisor import make_secrets
-from despejado_hub.supervisor.builds import build_samples
 from despejado_hub.supervisor.child import (
     Child,
     ChildSpec,
@@ -25,7 +25,7 @@ from despejado_hub.supervisor.child import (
     open_log,
     pause_before,
 )
-from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.errors import SupervisorError
 from despejado_hub.supervisor.http import status_of
 from despejado_hub.supervisor.ledger import Ledger
 from despejado_hub.supervisor.ports import choose, free_port, is_free
@@ -140,7 +140,7 @@ def test_state_is_open_to_pass_and_closed_where_secrets_are(state: StateFolder) 
 
 def test_state_below_a_file_is_refused_with_the_option(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DemoError, match=r"cannot be used: .*--state"):
+    with pytest.raises(SupervisorError, match=r"cannot be used: .*--state"):
         StateFolder(tmp_path / "file" / "state").create()
 
 
@@ -154,7 +154,7 @@ def test_closed_folder_on_the_way_is_found(tmp_path: Path) -> None:
 
 
 def test_lock_is_for_one_and_names_the_holder(state: StateFolder) -> None:
-    refused = pytest.raises(DemoError, match=rf"process {os.getpid()}.*--state")
+    refused = pytest.raises(SupervisorError, match=rf"process {os.getpid()}.*--state")
     with locked(state), refused, locked(state):
         pytest.fail("two demos hold one state folder")
     with locked(state):
@@ -207,7 +207,7 @@ def test_unreadable_ports_are_chosen_anew(state: StateFolder, text: str) -> None
 def test_taken_public_port_names_the_option_and_a_free_one(state: StateFolder) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(DemoError, match=rf"Port {port} is in use.*--port \d+"):
+        with pytest.raises(SupervisorError, match=rf"Port {port} is in use.*--port \d+"):
             choose(state.run / "ports.json", port)
 
 
@@ -312,7 +312,7 @@ def test_a_folder_that_everybody_may_write_to_is_no_state_folder(tmp_path: Path)
     common = tmp_path / "common"
     common.mkdir()
     common.chmod(0o1777)
-    with pytest.raises(DemoError, match=r"Everybody may write .*--state"):
+    with pytest.raises(SupervisorError, match=r"Everybody may write .*--state"):
         StateFolder(common).create()
     assert stat.S_IMODE(common.stat().st_mode) == 0o1777
     assert list(common.iterdir()) == []

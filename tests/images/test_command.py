@@ -33,7 +33,7 @@ def options(*arguments: str) -> argparse.Namespace:
     ],
 )
 def test_what_a_tag_means(arguments: list[str], spawner: str, image: bool) -> None:
-    assert wants_image(options(*arguments), spawner) is image
+    assert wants_image(options(*arguments), spawner == "kubernetes") is image
 
 
 def test_local_and_image_exclude_each_other() -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from ..config.model import Platform
-from . import cluster, datasets, folders, network, people
+from ..identity import source_of
+from ..labs import labs_of
+from ..labs.interface import Check
+from . import datasets, folders, network, secrets
 from .result import Result
-
-Check = Callable[[], Iterable[Result]]
 
 PATIENCE = 10.0
 """Seconds that a check may take; a file system or a service that hangs is a finding."""
@@ -32,25 +33,18 @@ def checks_of(platform: Platform, state: Path, port: int) -> dict[str, Check]:
         "state folder": partial(folders.check_state, state),
         "space": partial(folders.check_space, state),
         "address": partial(network.check_port, platform.public.host, port),
-        "secrets": partial(people.check_secrets, platform),
-        "identity": partial(people.check_identity, platform, state),
+        "secrets": partial(secrets.check_secrets, platform),
+        "identity": source_of(platform, state).check,
     }
-    pods = platform.labs.pods
-    if pods is not None:
-        checks["platform host"] = partial(
-            network.check_port,
-            pods.platform_host,
-            port,
-            "platform host",
-            "labs.kubernetes.platform_host",
-        )
-        checks["images"] = partial(cluster.check_images, platform)
-        checks["cluster"] = partial(cluster.check_cluster, platform, state)
+    labs = labs_of(platform)
+    missing = labs.missing()
+    if missing is None:
+        checks |= labs.checks(state, port)
     else:
-        checks["labs"] = partial(people.check_labs, platform, state)
+        checks["labs"] = lambda: [Result("labs", "fail", missing.what, missing.install)]
     for name, dataset in platform.datasets.items():
         checks[f"dataset {name}"] = partial(
-            datasets.check_dataset, name, dataset, state, in_labs=pods is not None
+            datasets.check_dataset, name, dataset, state, in_labs=labs.see_other_files
         )
     if platform.firefly is not None:
         checks["firefly"] = partial(network.check_firefly, platform.firefly.url)

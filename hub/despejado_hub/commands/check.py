@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from despejado_hub.check import Result, check_platform, exit_code
+from despejado_hub.check.result import Result, exit_code
+from despejado_hub.check.runner import check_platform
 from despejado_hub.config import load_platform
 from despejado_hub.runtime import state_folder
 

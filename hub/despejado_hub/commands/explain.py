@@ -1,23 +1,14 @@
-"""``despejado explain``: why a user's lab is not up, from what it left in the state folder.
-
-Where labs are pods the cluster is asked (``explain_pods``).
-"""
+"""``despejado explain``: why a user's lab is not up."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 from dataclasses import asdict
-from pathlib import Path
 
-from despejado_spawner.processes.launching import log_tail
-from despejado_spawner.processes.records import read_record
-from despejado_spawner.slugs import folder_name
-
-from despejado_hub.config import Platform
-from despejado_hub.identity import EmbeddedRegistry, RegistryError
+from despejado_hub.labs import labs_of
 from despejado_hub.runtime import state_folder
 
-from .explanation import Explanation
 from .output import load, say, say_json, told
 
 
@@ -26,12 +17,7 @@ def main(options: argparse.Namespace) -> int:
     """Say what is known of each lab of a user; 0 if one is up, else 1."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    if platform.labs.pods is not None:
-        from .explain_pods import explain_pods
-
-        found = explain_pods(platform, state, options.user)
-    else:
-        found = explain(platform, state, options.user)
+    found = asyncio.run(labs_of(platform).explain(state, options.user))
     if options.json:
         say_json({"user": options.user, "labs": [asdict(each) for each in found]})
     for each in () if options.json else found:
@@ -41,57 +27,3 @@ def main(options: argparse.Namespace) -> int:
         for line in each.log:
             say(f"  | {line}")
     return 0 if any(each.up for each in found) else 1
-
-
-def explain(platform: Platform, state: Path, user: str) -> list[Explanation]:
-    """Every lab that a user has or had; one explanation at least."""
-    folder = state / "labs" / folder_name(user)
-    labs = sorted(each for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
-    return [_lab(each) for each in labs] or [_never(platform, state, user)]
-
-
-def _lab(folder: Path) -> Explanation:
-    name = folder.name
-    server = "lab" if name == "default" else f"lab {name!r}"
-    record = read_record(folder)
-    if record is not None and record.alive():
-        what = f"process {record.pid} with {record.tag}, as UID {record.uid}"
-        return Explanation(server, True, f"is up: {what}, port {record.port}")
-    log = folder / "server.log"
-    if not log.exists():
-        return Explanation(
-            server,
-            False,
-            "is not up, and no server was started in it",
-            "look at the progress page, or at the hub's log for this user",
-        )
-    lines = tuple(log_tail(log))
-    if record is not None:
-        message = f"ended by itself: process {record.pid} ({record.tag}) is gone"
-        advice = "start it again; if it ends again, its log says why"
-    elif lines:
-        message = "is not up; it was stopped, or its last start failed. The end of its log:"
-        advice = "start it again from the hub's home page"
-    else:
-        message, advice = "is not up, and its server wrote nothing", "start it again"
-    return Explanation(server, False, message, advice, lines)
-
-
-def _never(platform: Platform, state: Path, user: str) -> Explanation:
-    path = state / "hub" / "identities.sqlite"
-    advice = "check the spelling of the name, and that --state or -f names the right platform"
-    if not path.exists():
-        return Explanation("lab", False, f"nobody has logged in on {state} yet", advice)
-    try:
-        entries = EmbeddedRegistry(path, platform.identity).entries()
-    except RegistryError as error:
-        return Explanation("lab", False, "no lab can start", str(error))
-    uids = [e.id for e in entries if e.kind == "user" and e.name == user and not e.retired]
-    if not uids:
-        return Explanation("lab", False, "no lab was ever started for a user of this name", advice)
-    return Explanation(
-        "lab",
-        False,
-        f"the user has UID {uids[0]}, and no lab got as far as its folder",
-        "an environment is being built, or the start failed before: see the progress page",
-    )

@@ -1,4 +1,4 @@
-"""Which platform file a command means. Imports nothing heavy: the demo uses it."""
+"""Which platform file a command means. Imports nothing heavy: the supervisor's command uses it."""
 
 from __future__ import annotations
 

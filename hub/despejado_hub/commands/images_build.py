@@ -15,9 +15,10 @@ from despejado_images.amounts import decimal_size
 from despejado_images.environments import BuildProgress, EnvironmentStore
 
 from despejado_hub.config import Platform, derive
+from despejado_hub.labs import labs_of
 from despejado_hub.runtime import state_folder
+from despejado_hub.tables import about
 
-from .images import about
 from .output import complain, load, say, told
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def main(options: argparse.Namespace) -> int:
     """Build what labs of this platform are made from."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    if wants_image(options, platform.labs.spawner):
+    if wants_image(options, labs_of(platform).images_are_containers):
         if options.local:
             complain("--local makes an environment of this machine: leave out what is for images.")
             return 2
@@ -41,12 +42,12 @@ def main(options: argparse.Namespace) -> int:
     return asyncio.run(build_environment(store, options.tag, as_json=options.json))
 
 
-def wants_image(options: argparse.Namespace, spawner: str) -> bool:
-    """Whether a container image is meant: it was said, or labs of the platform are pods."""
+def wants_image(options: argparse.Namespace, containers: bool) -> bool:
+    """Whether a container image is meant: it was said, or labs are made of ``containers``."""
     for_images = options.push or options.builder or options.sources or options.fresh
     if options.image or for_images or options.tag in PARTS:
         return True
-    return spawner == "kubernetes" and not options.local
+    return containers and not options.local
 
 
 # Container images

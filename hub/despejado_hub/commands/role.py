@@ -6,7 +6,7 @@ import argparse
 
 from despejado_spawner.pods.plan.render import write_yaml
 
-from despejado_hub.pod_labs import rights
+from despejado_hub.labs import labs_of
 
 from .output import complain, load, say, say_json, told
 
@@ -14,11 +14,10 @@ from .output import complain, load, say, say_json, told
 @told
 def main(options: argparse.Namespace) -> int:
     """Print the service account, Roles and bindings that the hub needs."""
-    platform = load(options)
-    if platform.labs.pods is None:
+    objects = labs_of(load(options)).rights(options.service_account)
+    if not objects:
         complain("labs.spawner is not kubernetes: labs that are processes need no Role.")
         return 1
-    objects = rights(platform, options.service_account)
     if options.json:
         say_json({"items": objects})
     else:

@@ -69,29 +69,19 @@ def tap_service_url(runtime: Runtime) -> str:
     return f"http://127.0.0.1:{runtime.tap_port}"
 
 
-def sample_repository(platform: Platform, runtime: Runtime) -> str:
+def sample_repository(runtime: Runtime) -> str:
     """The built-in Butler repository, as labs see it."""
-    pods = platform.labs.pods
-    if pods is not None and pods.data is not None:
-        inside = runtime.sample_repository.relative_to(runtime.data)
-        return f"{pods.data.path.rstrip('/')}/{inside}"
-    return str(runtime.sample_repository)
+    if not runtime.data_in_labs:
+        return str(runtime.sample_repository)
+    inside = runtime.sample_repository.relative_to(runtime.data)
+    return f"{runtime.data_in_labs}/{inside}"
 
 
-def dataset_repository(platform: Platform, dataset: Dataset, runtime: Runtime) -> str | None:
+def dataset_repository(dataset: Dataset, runtime: Runtime) -> str | None:
     """The Butler repository of a data set: a path or a URL."""
     if dataset.butler == BUILT_IN:
-        return sample_repository(platform, runtime)
+        return sample_repository(runtime)
     return dataset.butler
-
-
-def butler_repositories(platform: Platform, runtime: Runtime) -> dict[str, str]:
-    """Data set to repository, for ``DAF_BUTLER_REPOSITORIES``."""
-    found = {
-        name: dataset_repository(platform, dataset, runtime)
-        for name, dataset in platform.datasets.items()
-    }
-    return {name: repository for name, repository in found.items() if repository is not None}
 
 
 def discovery_document(platform: Platform, runtime: Runtime) -> dict[str, Any]:
@@ -110,7 +100,7 @@ def _discovery(platform: Platform, runtime: Runtime, tap: str, hub: str) -> dict
     external: dict[str, Any] = {}
     for name, dataset in platform.datasets.items():
         entry: dict[str, Any] = {}
-        repository = dataset_repository(platform, dataset, runtime)
+        repository = dataset_repository(dataset, runtime)
         if repository is not None:
             entry["butler_config"] = repository
         entry["services"] = {}
@@ -185,6 +175,20 @@ def spawner_sizes(platform: Platform) -> dict[str, dict[str, Any]]:
         }
         for size in lab_sizes(platform)
     }
+
+
+def data_scopes(platform: Platform) -> dict[str, str]:
+    """The scopes of data services, with what they allow in words for the consent page."""
+    tap = platform.services.tap
+    return {} if tap is None else {tap.scope: "Query the tables of the TAP service"}
+
+
+def activity_interval(idle_after: float | None) -> int:
+    """How often, in seconds, labs report activity: often enough for the culler, at most hourly.
+
+    The hub writes each report to its database; at scale hourly reports are what it can take.
+    """
+    return 3600 if idle_after is None else int(min(3600, max(30, idle_after / 4)))
 
 
 def menu_policy(platform: Platform) -> MenuPolicy:

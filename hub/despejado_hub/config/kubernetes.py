@@ -1,6 +1,6 @@
 """Labs as pods: the section ``labs.kubernetes`` of ``platform.yaml``.
 
-What becomes of each key is in :mod:`despejado_hub.config.pods`.
+What becomes of each key is in :mod:`despejado_hub.labs.pods.settings`.
 """
 
 from __future__ import annotations

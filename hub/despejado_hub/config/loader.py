@@ -17,10 +17,11 @@ from despejado_spawner.site.mistakes import (
     shown,
     words_of,
 )
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from . import source
 from .errors import PlatformError, Problem
+from .identity import settings_model
 from .model import Platform
 from .overlay import read_tree
 from .relations import RELATED, relation_problems
@@ -42,7 +43,7 @@ def load_platform(path: Path | str) -> Platform:
     except ValidationError as error:
         problems += [
             _problem(tree, mistake)
-            for mistake in mistakes(error, Platform, data)
+            for mistake in mistakes(error, _as_written(data), data)
             if mistake.kind != RELATED
         ]
     if isinstance(data, Mapping):
@@ -62,6 +63,17 @@ def load_platform(path: Path | str) -> Platform:
         problems.sort(key=_order)
         raise PlatformError(file, problems)
     return platform
+
+
+def _as_written(data: object) -> type[Platform]:
+    """The model with the keys of the source of identities that a file names, if it names one."""
+    section = data.get("identity") if isinstance(data, Mapping) else None
+    try:
+        settings = settings_model(section)
+    except ValidationError:
+        return Platform
+    fields: dict[str, Any] = {"identity": (settings, None)}
+    return create_model("Platform", __base__=Platform, **fields)
 
 
 def _order(problem: Problem) -> tuple[str, int, int, str]:

@@ -9,17 +9,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from despejado_spawner.site.homes import LAYOUTS, Layout
-from despejado_spawner.site.values import Duration, Model, choice, refuse, words
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from despejado_spawner.site.values import Duration, Model, choice, words
+from pydantic import Field, WithJsonSchema, model_validator
 
+from .identity import BySource, IdentitySettings, read_settings
 from .labs import Labs
 from .relations import refuse_related, relation_problems
 from .types import (
     DatasetName,
     FilePath,
-    GroupName,
     Host,
-    PosixId,
     Prefix,
     Repository,
     Scope,
@@ -29,32 +28,6 @@ from .types import (
 )
 
 UserName = Annotated[str, Field(min_length=1, max_length=255)]
-
-EVERYONE: Literal["everyone"] = "everyone"
-
-
-def _members(value: object) -> object:
-    if value == EVERYONE:
-        return EVERYONE
-    if not isinstance(value, list | tuple) or not all(
-        isinstance(name, str) and 0 < len(name) <= 255 for name in value
-    ):
-        raise refuse("is neither a list of user names nor everyone", f"{EVERYONE}, or [name, name]")
-    return tuple(map(str, value))
-
-
-Members = Annotated[
-    tuple[str, ...] | Literal["everyone"],
-    PlainValidator(_members),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"const": EVERYONE},
-                {"type": "array", "items": {"type": "string", "minLength": 1}},
-            ]
-        }
-    ),
-]
 
 
 class Public(Model):
@@ -163,51 +136,6 @@ class Hub(Model):
         default_factory=HubLimits,
         title="Limits",
         description="What the hub allows at one time.",
-    )
-
-
-class GroupPolicy(Model):
-    """A POSIX group beside the users' own."""
-
-    gid: PosixId | None = Field(
-        default=None,
-        title="GID",
-        description="The GID, where file servers know one; without it the registry gives one.",
-    )
-    members: Members = Field(
-        default=EVERYONE,
-        title="Members",
-        description="A list of user names, or the word everyone.",
-    )
-
-
-class IdentityPolicy(Model):
-    """Where UID, GID and groups of a user come from."""
-
-    source: Annotated[
-        str,
-        choice(("embedded",), ("oidc", "ldap", "headers")),
-        WithJsonSchema({"type": "string", "enum": ["embedded"]}),
-    ] = Field(
-        default="embedded",
-        title="Source",
-        description="embedded: a registry of the platform's own gives UIDs and GIDs and keeps "
-        "them.",
-    )
-    first_uid: PosixId = Field(
-        default=5000,
-        title="First UID",
-        description="UIDs are given from here on; a user's primary group has the same number.",
-    )
-    first_gid: PosixId = Field(
-        default=4000,
-        title="First GID",
-        description="GIDs of groups without one of their own are given from here on.",
-    )
-    groups: dict[GroupName, GroupPolicy] = Field(
-        default_factory=dict,
-        title="Groups",
-        description="Groups that users have beside their own, by name.",
     )
 
 
@@ -326,8 +254,8 @@ class Platform(Model):
         description="Where people reach the platform.",
     )
     hub: Hub = Field(default_factory=Hub, title="Hub", description="Login, idle labs and limits.")
-    identity: IdentityPolicy = Field(
-        default_factory=IdentityPolicy,
+    identity: Annotated[IdentitySettings, BySource] = Field(
+        default_factory=lambda: read_settings({}),
         title="Identity",
         description="Where UID, GID and groups of a user come from.",
     )

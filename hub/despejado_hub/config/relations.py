@@ -170,6 +170,8 @@ def _prefix(data: Mapping[str, Any]) -> Iterator[Relation]:
 
 
 def _group_ids(data: Mapping[str, Any]) -> Iterator[Relation]:
+    if _get(data, "identity", "source") not in {None, "embedded"}:
+        return
     groups = _get(data, "identity", "groups")
     seen: dict[int, str] = {}
     for name in groups if isinstance(groups, Mapping) else ():

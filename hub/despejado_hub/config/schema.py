@@ -32,7 +32,7 @@ def json_schema() -> dict[str, Any]:
     """
     schema = _model_schema()
     required = schema.pop("required", [])
-    for section in (schema, *schema["$defs"].values()):
+    for section in _sections(schema):
         section.pop("required", None)
         for field in section.get("properties", {}).values():
             if isinstance(field.get("additionalProperties"), dict):
@@ -63,6 +63,15 @@ def key_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _sections(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The whole, its definitions, and sections that stand in place (those of identity)."""
+    if "properties" in schema:
+        yield schema
+    parts = (schema.get("$defs", {}), schema.get("properties", {}))
+    for inner in (*(each for part in parts for each in part.values()), *schema.get("anyOf", ())):
+        yield from _sections(inner)
+
+
 def _model_schema() -> dict[str, Any]:
     """The model's schema with title and description on every key.
 
@@ -70,7 +79,7 @@ def _model_schema() -> dict[str, Any]:
     nothing at the key.
     """
     schema = Platform.model_json_schema()
-    for section in (schema, *schema["$defs"].values()):
+    for section in _sections(schema):
         for field in section.get("properties", {}).values():
             inner, _ = _resolve(schema, field)
             for name in ("title", "description"):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from .registry import EmbeddedRegistry, RegistryError
+from pathlib import Path
+
+from despejado_hub.config import Platform
+from despejado_hub.config.identity import source_class
+
 from .source import IdentitySource
 
-__all__ = ["EmbeddedRegistry", "IdentitySource", "RegistryError"]
+__all__ = ["IdentitySource", "source_of"]
+
+
+def source_of(platform: Platform, state: Path) -> IdentitySource:
+    """The source that the platform file names, with its own settings."""
+    source: type[IdentitySource] = source_class(platform.identity.source)
+    return source.of(platform.identity, state)

@@ -18,14 +18,18 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from despejado_spawner.errors import IdentityError
 from despejado_spawner.models import Group, Identity
 
-from ..config import posix_ids
-from ..config.model import EVERYONE, GroupPolicy, IdentityPolicy
+from despejado_hub.check.result import Result
+from despejado_hub.config import posix_ids
+from despejado_hub.config.identity import IdentitySettings
+
 from .login import login_names
+from .policy import EVERYONE, GroupPolicy, IdentityPolicy
+from .source import IdentitySource
 
 Kind = Literal["user", "group"]
 
@@ -75,11 +79,13 @@ def on_this_machine(number: int) -> bool:
     return True
 
 
-class EmbeddedRegistry:
+class EmbeddedRegistry(IdentitySource):
     """Stable UIDs and GIDs in ``path``, for any number of processes at once.
 
     ``taken`` says which numbers to pass over because somebody else has them.
     """
+
+    settings_model: ClassVar[type[IdentitySettings]] = IdentityPolicy
 
     def __init__(
         self,
@@ -94,9 +100,23 @@ class EmbeddedRegistry:
         self._taken = taken
         self._patience = patience
 
+    @classmethod
+    def of(cls, settings: Any, state: Path) -> EmbeddedRegistry:
+        return cls(state / "hub" / "identities.sqlite", settings)
+
     async def identity(self, username: str, auth_state: Mapping[str, Any] | None) -> Identity:
         """The identity of a hub user; made at the first call, the same ever after."""
         return await asyncio.to_thread(self.assign, username)
+
+    async def preview(self, username: str) -> Identity:
+        return await asyncio.to_thread(self.would_assign, username)
+
+    async def seen(self, username: str) -> Identity | None:
+        if not self.path.exists():
+            return None
+        with self._connection() as database:
+            known = _active(database, "user", username)
+        return None if known is None else await self.preview(username)
 
     def assign(self, username: str) -> Identity:
         """As :meth:`identity`, and blocking: reads one row, or waits for the write lock.
@@ -138,7 +158,7 @@ class EmbeddedRegistry:
                 raise IdentityError(f"There is no user {username!r} in {self.path}.")
             _retire(database, entry)
 
-    def preview(self, username: str) -> Identity:
+    def would_assign(self, username: str) -> Identity:
         """What :meth:`assign` would answer, without keeping anything.
 
         Raises as :meth:`assign`.
@@ -162,6 +182,37 @@ class EmbeddedRegistry:
             answer = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if answer != "ok":
             raise RegistryError(self._damaged(str(answer)))
+
+    def check(self) -> Iterator[Result]:
+        """Whether the registry is whole, and still there if it was there once."""
+        homes = self.path.parent.parent / "homes"
+        try:
+            there = self.path.exists()
+            used = homes.is_dir() and any(homes.iterdir())
+        except OSError as error:
+            message = f"{self.path} cannot be seen: {error.strerror}"
+            yield Result("identity", "fail", message, "run this as the platform's user")
+            return
+        if not there and used:
+            yield Result(
+                "identity",
+                "fail",
+                f"there are homes, and {self.path} is gone: users would get other UIDs than "
+                "their files",
+                "restore it from the backup",
+            )
+            return
+        if not there:
+            yield Result("identity", "ok", "the registry will be made at the first login")
+            return
+        try:
+            self.verify()
+            users = sum(1 for entry in self.entries() if entry.kind == "user")
+        except RegistryError as error:
+            message, _, advice = str(error).partition(". ")
+            yield Result("identity", "fail", message, advice or None)
+            return
+        yield Result("identity", "ok", f"the registry is whole ({users} UIDs given)")
 
     def _groups_of(self, username: str) -> dict[str, GroupPolicy]:
         return {

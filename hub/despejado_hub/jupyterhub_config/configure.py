@@ -15,17 +15,17 @@ from despejado_hub.config import Platform, derive
 from despejado_hub.config.relations import is_loopback
 from despejado_hub.handlers import handlers
 from despejado_hub.jupyterhub_config.database import engine_options
-from despejado_hub.jupyterhub_config.labs import configure_labs, lab_settings
 from despejado_hub.jupyterhub_config.limits import configure_limits
 from despejado_hub.jupyterhub_config.roles import (
     CULLER,
     SUPERVISOR,
     TAP,
     custom_scopes,
-    data_scopes,
     roles,
 )
 from despejado_hub.jupyterhub_config.security import HEADERS
+from despejado_hub.labs import Labs, labs_of
+from despejado_hub.labs.hub_settings import configure_labs
 from despejado_hub.runtime import Runtime
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -46,8 +46,9 @@ def configure(c: Any, platform: Platform, runtime: Runtime) -> None:
     _login(c, platform, runtime)
     _services(c, platform, runtime)
     configure_limits(c, platform)
-    _pages(c, platform, runtime)
-    configure_labs(c, platform, runtime)
+    labs = labs_of(platform)
+    _pages(c, labs, runtime)
+    configure_labs(c, labs, runtime)
 
 
 def _token(runtime: Runtime, name: str) -> str:
@@ -113,12 +114,13 @@ def _services(c: Any, platform: Platform, runtime: Runtime) -> None:
     c.JupyterHub.service_check_interval = 0
 
 
-def _pages(c: Any, platform: Platform, runtime: Runtime) -> None:
+def _pages(c: Any, labs: Labs, runtime: Runtime) -> None:
+    platform = labs.platform
     c.JupyterHub.template_paths = [os.fspath(PAGES / "templates")]
     c.JupyterHub.template_vars = {
         "platform_name": platform.name,
         "demo_login": platform.hub.login.kind == "demo",
-        "data_scopes": " ".join(data_scopes(platform)),
+        "data_scopes": " ".join(derive.data_scopes(platform)),
     }
     c.JupyterHub.logo_file = os.fspath(PAGES / "static" / "mark.svg")
     c.JupyterHub.extra_handlers = handlers(PAGES / "static")
@@ -127,5 +129,5 @@ def _pages(c: Any, platform: Platform, runtime: Runtime) -> None:
         # The page with the phases comes at once, not after ten seconds of waiting.
         "slow_spawn_timeout": 0,
         "despejado_discovery": derive.public_discovery_document(platform, runtime),
-        **lab_settings(platform, runtime),
+        "despejado_menu": labs.menu(runtime),
     }

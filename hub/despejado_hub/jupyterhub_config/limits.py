@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from despejado_hub.config import Platform
-
-
-def activity_interval(idle_after: float | None) -> int:
-    """How often, in seconds, labs report activity: often enough for the culler, at most hourly.
-
-    The hub writes each report to its database; at scale hourly reports are what it can take.
-    """
-    return 3600 if idle_after is None else int(min(3600, max(30, idle_after / 4)))
+from despejado_hub.config import Platform, derive
 
 
 def configure_limits(c: Any, platform: Platform) -> None:
@@ -22,7 +14,7 @@ def configure_limits(c: Any, platform: Platform) -> None:
     c.JupyterHub.active_server_limit = limits.active_labs or 0
     # Labs are asked whether they still run behind the login page, not before it.
     c.JupyterHub.init_spawners_timeout = 1
-    interval = activity_interval(platform.hub.idle.stop_after)
+    interval = derive.activity_interval(platform.hub.idle.stop_after)
     c.JupyterHub.activity_resolution = interval // 2
     c.JupyterHub.last_activity_interval = interval
     named = platform.labs.named_servers

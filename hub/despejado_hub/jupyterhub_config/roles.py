@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from despejado_hub.config import Platform
+from despejado_hub.config import Platform, derive
 
 CULLER = "idle-culler"
 OPERATOR = "operator"
@@ -15,20 +15,14 @@ SUPERVISOR = "supervisor"
 TAP = "tap"
 
 
-def data_scopes(platform: Platform) -> dict[str, str]:
-    """The scopes of data services, with what they allow in words for the consent page."""
-    tap = platform.services.tap
-    return {} if tap is None else {tap.scope: "Query the tables of the TAP service"}
-
-
 def custom_scopes(platform: Platform) -> dict[str, dict[str, Any]]:
     """``c.JupyterHub.custom_scopes``."""
-    return {scope: {"description": text} for scope, text in data_scopes(platform).items()}
+    return {scope: {"description": text} for scope, text in derive.data_scopes(platform).items()}
 
 
 def roles(platform: Platform) -> list[dict[str, Any]]:
     """``c.JupyterHub.load_roles``."""
-    data = list(data_scopes(platform))
+    data = list(derive.data_scopes(platform))
     return [
         {
             "name": "user",

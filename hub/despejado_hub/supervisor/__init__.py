@@ -1,4 +1,7 @@
-"""``despejado demo``: the whole platform on this machine, from one command."""
+"""The supervisor of one machine: the whole platform here, from one command.
+
+``despejado demo`` is the command line of it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ SECRETS = ("proxy", "tap", "culler", "supervisor")
 
 
 @dataclass(frozen=True)
-class DemoArguments:
-    """The command line of ``despejado demo``; None is the platform file's own choice."""
+class SupervisorArguments:
+    """What a supervisor is started with; None is the platform file's own choice."""
 
     file: Path
     port: int | None = None
@@ -38,11 +41,11 @@ def make_secrets(run: Path) -> None:
 
 
 def ready_path(file: Path | None) -> Path | None:
-    """The ready file as an absolute path, without what an earlier demo left there.
+    """The ready file as an absolute path, without what an earlier run left there.
 
-    Raises ``DemoError`` if it cannot be written there.
+    Raises ``SupervisorError`` if it cannot be written there.
     """
-    from despejado_hub.supervisor.errors import DemoError
+    from despejado_hub.supervisor.errors import SupervisorError
 
     if file is None:
         return None
@@ -52,21 +55,24 @@ def ready_path(file: Path | None) -> Path | None:
         path.touch()
         path.unlink()
     except OSError as error:
-        raise DemoError(
+        raise SupervisorError(
             f"The ready file {path} cannot be written: {error.strerror}. "
             "Name a file in a folder that exists with --ready-file."
         ) from error
     return path
 
 
-async def run(arguments: DemoArguments) -> int:
-    """Run a platform until it is told to stop; returns the exit status, raises ``DemoError``."""
+async def run(arguments: SupervisorArguments) -> int:
+    """Run a platform until it is told to stop; returns the exit status.
+
+    Raises ``SupervisorError`` if it cannot start.
+    """
     from despejado_hub.passwords import make_password, password_record
     from despejado_hub.supervisor import terminal
+    from despejado_hub.supervisor.lifecycle import Supervisor, Wishes, clean_up, require_parts
     from despejado_hub.supervisor.ports import choose
     from despejado_hub.supervisor.preparation import preparation
     from despejado_hub.supervisor.state import StateFolder, locked, require_reachable, write_json
-    from despejado_hub.supervisor.supervisor import Supervisor, Wishes, clean_up, require_parts
 
     require_parts()
     with preparation(arguments.file, arguments.state) as prepared:
@@ -87,16 +93,16 @@ async def run(arguments: DemoArguments) -> int:
             return await Supervisor(settings, state, password, wishes).run()
 
 
-def main(arguments: DemoArguments) -> int:
-    """Run the demo until Ctrl-C; returns the exit status."""
+def main(arguments: SupervisorArguments) -> int:
+    """Run a platform until Ctrl-C; returns the exit status."""
     import asyncio
 
     from despejado_hub.supervisor import terminal
-    from despejado_hub.supervisor.errors import DemoError
+    from despejado_hub.supervisor.errors import SupervisorError
 
     try:
         return asyncio.run(run(arguments))
-    except DemoError as error:
+    except SupervisorError as error:
         terminal.complain(str(error))
         return 1
     except KeyboardInterrupt:

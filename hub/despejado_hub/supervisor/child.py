@@ -21,7 +21,7 @@ LOG_LIMIT = 5_000_000
 """Bytes after which a log is set aside at the next start."""
 
 FOREIGN = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "DESPEJADO_")
-"""Beginnings of variables that belong to another platform when the demo runs inside one."""
+"""Beginnings of variables that belong to another platform when a supervisor runs inside one."""
 
 
 @dataclass(frozen=True)

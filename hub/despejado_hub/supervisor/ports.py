@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.errors import SupervisorError
 from despejado_hub.supervisor.state import write_json
 
 HOST = "127.0.0.1"
@@ -58,11 +58,11 @@ def _recorded(path: Path) -> dict[str, int]:
 
 
 def require_public(port: int) -> int:
-    """The public port, checked; 0 means any free one. Raises ``DemoError``."""
+    """The public port, checked; 0 means any free one. Raises ``SupervisorError``."""
     if port == 0:
         return free_port()
     if not is_free(port):
-        raise DemoError(
+        raise SupervisorError(
             f"Port {port} is in use by another program (or not allowed). "
             f"Choose another one with --port, for example --port {free_port()}."
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.errors import SupervisorError
 from despejado_hub.supervisor.settings import Draft, Settings
 
 
@@ -24,18 +24,18 @@ class Preparation:
         line = "" if self._process.stdout is None else self._process.stdout.readline()
         if not line:
             problem = "" if self._process.stderr is None else self._process.stderr.read()
-            raise DemoError(problem.strip() or f"{self._file} could not be read.")
+            raise SupervisorError(problem.strip() or f"{self._file} could not be read.")
         return line
 
     def draft(self) -> Draft:
-        """What the file says; raises ``DemoError`` with everything that is wrong with it."""
+        """What the file says; raises ``SupervisorError`` with everything that is wrong with it."""
         return Draft.from_json(self._line())
 
     def finish(self, ports: Mapping[str, int]) -> Settings:
         """Have the configuration written for these ports."""
         output, problem = self._process.communicate(json.dumps(dict(ports)) + "\n")
         if self._process.returncode != 0:
-            raise DemoError(problem.strip())
+            raise SupervisorError(problem.strip())
         return Settings.from_json(output)
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from despejado_hub.config import Platform, PlatformError, derive, load_platform
 from despejado_hub.config.secrets import SecretError, read_secret
-from despejado_hub.runtime import Runtime, hosts_of, state_folder
+from despejado_hub.labs import labs_of
+from despejado_hub.runtime import Runtime, state_folder
 from despejado_hub.supervisor import rendering
 from despejado_hub.supervisor.settings import Draft
 from despejado_hub.supervisor.state import write_json
@@ -54,11 +54,10 @@ def main(arguments: list[str]) -> int:
     except (PlatformError, SecretError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    if platform.labs.pods is not None and find_spec("kubespawner") is None:
-        sys.stderr.write(
-            "labs.spawner is kubernetes, and the libraries for that are not installed: "
-            "pip install 'despejado-hub[kubernetes]'\n"
-        )
+    labs = labs_of(platform)
+    missing = labs.missing()
+    if missing is not None:
+        sys.stderr.write(f"{missing}\n")
         return 2
     sys.stdout.write(draft.to_json() + "\n")
     sys.stdout.flush()
@@ -72,7 +71,7 @@ def main(arguments: list[str]) -> int:
         hub_port=ports["hub"],
         proxy_api_port=ports["proxy_api"],
         tap_port=ports["tap"],
-        **hosts_of(platform),
+        **labs.places(),
     )
     write_configuration(platform, runtime, draft.platform)
     sys.stdout.write(rendering.settings_of(platform, runtime, draft.platform).to_json() + "\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 from despejado_hub.config import Platform, derive
 from despejado_hub.config.relations import is_loopback
+from despejado_hub.labs import labs_of
 from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor.settings import Settings
 
@@ -65,7 +66,6 @@ def hub_configuration(platform_file: str, runtime: Runtime) -> dict[str, Any]:
 def settings_of(platform: Platform, runtime: Runtime, platform_file: str) -> Settings:
     """The platform for its supervisor."""
     hub_api = derive.hub_api_url(platform, runtime)
-    pods = platform.labs.pods
     runs_tap = platform.services.tap is not None
     check = f"{derive.tap_service_url(runtime)}{derive.tap_prefix(platform)}/availability"
     return Settings(
@@ -79,5 +79,5 @@ def settings_of(platform: Platform, runtime: Runtime, platform_file: str) -> Set
         tap_url=derive.public_tap_url(platform, runtime) if runs_tap else None,
         tap_check_url=check if runs_tap else None,
         culler=culler_arguments(platform, runtime),
-        lab_namespace=None if pods is None else pods.namespace,
+        lab_namespace=labs_of(platform).namespace,
     )

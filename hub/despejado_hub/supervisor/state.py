@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.errors import SupervisorError
 
 # Labs run as other users when the platform runs as root: what they go through is open to pass,
 # what holds secrets is closed.
@@ -57,13 +57,13 @@ class StateFolder:
         return self.root / "data"
 
     def create(self) -> None:
-        """Make what is missing and close what must be closed; raises ``DemoError``."""
+        """Make what is missing and close what must be closed; raises ``SupervisorError``."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             if self.root.stat().st_mode & stat.S_IWOTH:
                 # /tmp, say: others could put their folders in the place of ours, and the mode
                 # below would close it for everybody.
-                raise DemoError(
+                raise SupervisorError(
                     f"Everybody may write to the state folder {self.root}. Name a folder of its "
                     f"own with --state, for example {self.root / 'despejado'}."
                 )
@@ -73,7 +73,7 @@ class StateFolder:
                 if stat.S_IMODE(folder.stat().st_mode) != mode:
                     folder.chmod(mode)
         except OSError as error:
-            raise DemoError(
+            raise SupervisorError(
                 f"The state folder {self.root} cannot be used: {error.strerror} "
                 f"({error.filename}). Choose another folder with --state."
             ) from error
@@ -92,16 +92,16 @@ def require_reachable(state: StateFolder) -> None:
     closed = closed_ancestor(state.root)
     if closed is not None:
         mode = stat.S_IMODE(closed.stat().st_mode)
-        raise DemoError(
+        raise SupervisorError(
             f"Labs run as their own users and could not reach the state folder {state.root}: "
             f"{closed} is closed to other users (mode {mode:04o}). Choose a folder elsewhere "
-            f"with --state, for example /var/lib/despejado/demo."
+            f"with --state, for example /var/lib/despejado."
         )
 
 
 @contextmanager
 def locked(state: StateFolder) -> Iterator[None]:
-    """Hold the state folder; raises ``DemoError`` when another demo has it.
+    """Hold the state folder; raises ``SupervisorError`` when another supervisor has it.
 
     The kernel releases the lock when the process ends, however it ends.
     """
@@ -112,8 +112,8 @@ def locked(state: StateFolder) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             holder = os.read(descriptor, 32).decode().strip() or "unknown"
-            raise DemoError(
-                f"A demo already runs on the state folder {state.root} (process {holder}). "
+            raise SupervisorError(
+                f"A platform already runs on the state folder {state.root} (process {holder}). "
                 f"Stop it with Ctrl-C, or give this one a folder of its own with --state."
             ) from None
         os.ftruncate(descriptor, 0)

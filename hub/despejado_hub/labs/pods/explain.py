@@ -1,8 +1,7 @@
-"""``despejado explain`` where labs are pods: what the cluster says, and what the hub remembers."""
+"""Why labs that are pods are not up: what the cluster says, and what the hub remembers."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sqlite3
 from collections.abc import Mapping
@@ -10,19 +9,16 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from despejado_hub.config import Platform, pods
+from despejado_spawner.pods.inquiry import explain_labs
 
-from .explanation import Explanation
+from despejado_hub.labs.interface import Explanation
 
 
-def explain_pods(platform: Platform, state: Path, user: str) -> list[Explanation]:
+async def explain_pods(namespace: str, state: Path, user: str) -> list[Explanation]:
     """Every lab that a user has or had; raises ``SpawnerError`` if the cluster does not answer."""
-    from despejado_spawner.pods.inquiry import explain_labs
-
-    namespace = pods.kubernetes_of(platform).namespace
     ends = last_ends(state / "hub" / "jupyterhub.sqlite", user)
     found = []
-    for name, each in asyncio.run(explain_labs(namespace, user)).items():
+    for name, each in (await explain_labs(namespace, user)).items():
         title = "lab" if not name else f"lab {name!r}"
         message, advice = f"{each.title}. {each.message}", each.advice or None
         end = ends.get(name)

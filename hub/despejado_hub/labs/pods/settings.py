@@ -11,12 +11,10 @@ from despejado_spawner.site.model import PodSettings, trait_of
 from despejado_spawner.site.network import Destination, HubPeer, Network, Peer
 from despejado_spawner.site.storage import Mount
 
+from despejado_hub.config import Platform, derive
+from despejado_hub.config.kubernetes import KubernetesLabs, PodHomes, PodImages
+from despejado_hub.config.relations import address_block
 from despejado_hub.runtime import Runtime
-
-from . import derive
-from .kubernetes import KubernetesLabs, PodHomes, PodImages
-from .model import Platform
-from .relations import address_block
 
 TOKEN_LIFETIME = 24 * 3600
 RENEWAL = 6 * 3600
@@ -26,7 +24,7 @@ for most of a day before a lab notices."""
 
 def kubernetes_of(platform: Platform) -> KubernetesLabs:
     """How labs run as pods; raises ValueError where they are processes."""
-    found = platform.labs.pods
+    found = platform.labs.kubernetes
     if found is None:
         raise ValueError("labs.spawner is not kubernetes")
     return found

@@ -1,4 +1,4 @@
-"""Keep a platform running on this machine: start its processes, watch them, stop them in order.
+"""The life of a platform on one machine: start its processes, watch them, stop them in order.
 
 The data services are processes of this supervisor and not "managed services" that the hub starts,
 though the hub knows them as its services (routes, tokens, scopes): a hub that is killed or
@@ -18,7 +18,7 @@ from pathlib import Path
 from despejado_hub.supervisor import ledger, terminal
 from despejado_hub.supervisor.background import Background
 from despejado_hub.supervisor.child import Child, ChildSpec, last_lines
-from despejado_hub.supervisor.errors import DemoError
+from despejado_hub.supervisor.errors import SupervisorError
 from despejado_hub.supervisor.http import answers, status_of, until
 from despejado_hub.supervisor.processes import ProcessRecord, gone, kill_now, stop
 from despejado_hub.supervisor.settings import Settings, node_program, proxy_bundle
@@ -270,14 +270,14 @@ async def clean_up(state: StateFolder, say: Callable[[str], None]) -> None:
     left = ledger.Ledger(state).left_behind()
     if left:
         names = ", ".join(sorted(left))
-        say(f"An earlier demo ended without cleaning up; ending what it left: {names}.")
+        say(f"An earlier run ended without cleaning up; ending what it left: {names}.")
         await stop(left.values(), grace=5.0)
 
 
 def require_parts() -> None:
-    """Raise ``DemoError`` if this installation lacks the proxy."""
+    """Raise ``SupervisorError`` if this installation lacks the proxy."""
     if not proxy_bundle().is_file():
-        raise DemoError(
+        raise SupervisorError(
             "The proxy is not in this installation of despejado-hub "
             f"({proxy_bundle()} is missing). Install the package again."
         )

@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from despejado_spawner.errors import SpawnerError
+from despejado_spawner.pods.inquiry import ClusterUnknown, Inquiry, Question
 
-from ..config import pods
-from ..config.model import Platform
-from ..kubernetes_role import LABS, PLATFORM
-from ..pod_labs import image_catalogue, lab_preview
-from .result import Result
-
-if TYPE_CHECKING:
-    from despejado_spawner.pods.inquiry import Inquiry, Question
+from despejado_hub.check.result import Result
+from despejado_hub.config import Platform
+from despejado_hub.config.kubernetes import KubernetesLabs
+from despejado_hub.kubernetes_role import LABS, PLATFORM
+from despejado_hub.labs.interface import Labs
+from despejado_hub.labs.pods.images import image_catalogue
+from despejado_hub.labs.pods.preview import preview_lab
+from despejado_hub.labs.pods.settings import kubernetes_of
 
 SOMEBODY = "somebody"
 """A user whose lab is shown to the API server and not made."""
 ROLE_ADVICE = "despejado render role | kubectl apply -f -"
 
 
-def check_cluster(platform: Platform, state: Path) -> Iterator[Result]:
+def check_cluster(labs: Labs, site: KubernetesLabs, state: Path) -> Iterator[Result]:
     """The cluster, what the hub may do there, and whether it would take a lab."""
-    if find_spec("kubespawner") is None:
-        yield Result(
-            "cluster",
-            "fail",
-            "the libraries for labs as pods are not installed",
-            "pip install 'despejado-hub[kubernetes]'",
-        )
-        return
-    yield from asyncio.run(_all(platform, state))
+    yield from asyncio.run(_all(labs, site, state))
 
 
-async def _all(platform: Platform, state: Path) -> list[Result]:
-    from despejado_spawner.pods.inquiry import ClusterUnknown, Inquiry
-
+async def _all(labs: Labs, site: KubernetesLabs, state: Path) -> list[Result]:
     try:
         inquiry = Inquiry()
     except ClusterUnknown as error:
@@ -47,9 +36,9 @@ async def _all(platform: Platform, state: Path) -> list[Result]:
     try:
         version = await inquiry.version()
         results = [Result("cluster", "ok", f"Kubernetes {version} at {inquiry.host}")]
-        results.append(await _rights(platform, inquiry))
-        results += [result async for result in _claims(platform, inquiry)]
-        results.append(await _lab(platform, state, inquiry))
+        results.append(await _rights(site, inquiry))
+        results += [result async for result in _claims(site, inquiry)]
+        results.append(await _lab(labs, state, inquiry))
         return results
     except ClusterUnknown as error:
         return [_failed("cluster", error)]
@@ -64,13 +53,12 @@ def _failed(name: str, error: SpawnerError) -> Result:
 
 def check_images(platform: Platform) -> Iterator[Result]:
     """Whether the registry offers what the menu wants."""
-    if find_spec("kubespawner") is not None:  # check_cluster says so, once
-        yield asyncio.run(look_at_images(platform))
+    yield asyncio.run(look_at_images(platform))
 
 
 async def look_at_images(platform: Platform) -> Result:
     """What the registry offers now, and what is wrong with it."""
-    name = pods.kubernetes_of(platform).images.repository
+    name = kubernetes_of(platform).images.repository
     catalogue = image_catalogue(platform)
     await catalogue.refresh()
     if catalogue.problem is not None:
@@ -89,11 +77,8 @@ async def look_at_images(platform: Platform) -> Result:
     return Result("images", "ok", f"{name} offers {', '.join(tags)}")
 
 
-def questions(platform: Platform) -> list[Question]:
+def questions(labs: KubernetesLabs) -> list[Question]:
     """Every right of the hub's Roles, as the API server is asked for it."""
-    from despejado_spawner.pods.inquiry import Question
-
-    labs = pods.kubernetes_of(platform)
     wanted = [(labs.namespace, right) for right in LABS]
     if labs.homes is not None and labs.homes.provisioner is not None:
         wanted += [(labs.homes.provisioner.namespace, right) for right in PLATFORM]
@@ -104,8 +89,8 @@ def questions(platform: Platform) -> list[Question]:
     ]
 
 
-async def _rights(platform: Platform, inquiry: Inquiry) -> Result:
-    asked = questions(platform)
+async def _rights(site: KubernetesLabs, inquiry: Inquiry) -> Result:
+    asked = questions(site)
     answers = await asyncio.gather(*(inquiry.allowed(question) for question in asked))
     missing = [each for each, allowed in zip(asked, answers, strict=True) if not allowed]
     if missing:
@@ -116,9 +101,9 @@ async def _rights(platform: Platform, inquiry: Inquiry) -> Result:
     return Result("rights", "ok", f"all {len(asked)} that a hub needs")
 
 
-async def _claims(platform: Platform, inquiry: Inquiry) -> AsyncIterator[Result]:
-    api = inquiry.api(pods.kubernetes_of(platform).namespace)
-    for key, claim in claims_of(platform).items():
+async def _claims(site: KubernetesLabs, inquiry: Inquiry) -> AsyncIterator[Result]:
+    api = inquiry.api(site.namespace)
+    for key, claim in claims_of(site).items():
         name = f"claim {claim}"
         try:
             found = await api.read("PersistentVolumeClaim", claim)
@@ -141,9 +126,8 @@ async def _claims(platform: Platform, inquiry: Inquiry) -> AsyncIterator[Result]
             yield Result(name, "warn", f"not bound ({phase})", advice)
 
 
-def claims_of(platform: Platform) -> dict[str, str]:
+def claims_of(labs: KubernetesLabs) -> dict[str, str]:
     """Key of the file to claim, of every claim that labs mount; each claim once."""
-    labs = pods.kubernetes_of(platform)
     found: dict[str, str] = {}
     if labs.homes is not None and labs.homes.claim is not None:
         found["labs.kubernetes.homes.claim"] = labs.homes.claim
@@ -160,12 +144,12 @@ def claims_of(platform: Platform) -> dict[str, str]:
     return {key: claim for claim, key in first.items()}
 
 
-async def _lab(platform: Platform, state: Path, inquiry: Inquiry) -> Result:
+async def _lab(labs: Labs, state: Path, inquiry: Inquiry) -> Result:
     """Show the API server a lab: it names what it would refuse, and keeps nothing."""
     name = "a lab"
-    namespace = pods.kubernetes_of(platform).namespace
+    namespace = labs.namespace or ""
     try:
-        preview = await lab_preview(platform, state, SOMEBODY, {})
+        preview = await preview_lab(labs, state, SOMEBODY, {})
         for manifest in (*preview.dependents, preview.pod):
             await inquiry.api(namespace).try_create(manifest)
         if preview.home_job is not None:

@@ -1,0 +1,1 @@
+"""Labs that are pods of a cluster."""

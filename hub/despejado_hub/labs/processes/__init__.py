@@ -1,0 +1,1 @@
+"""Labs that are processes of this machine."""
