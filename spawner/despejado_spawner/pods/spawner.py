@@ -31,7 +31,7 @@ class LabSpawner(LabTraits):
     # hand each the other's watches.
     reflectors: dict[Any, Any] = {}  # noqa: RUF012
 
-    phases = tuple(phase.value for phase in POD_SCALE)
+    phases = tuple(POD_SCALE)
     """The phases of a start in their order, for the hub's pages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -182,7 +182,7 @@ class LocalLabSpawner(Spawner):
         """
     )
 
-    phases = tuple(phase.value for phase in PROCESS_SCALE)
+    phases = tuple(PROCESS_SCALE)
     """The phases of a start in their order, for the hub's pages."""
 
     _record: LabRecord | None = None
