@@ -84,6 +84,9 @@ class PlainSource:
             "spec": {"containers": [container], "nodeSelector": {"pool": "labs"}},
         }
 
+    async def own_pod(self) -> Manifest:
+        return self.hook(await self.base_pod())
+
     async def modified(self, pod: Manifest) -> Manifest:
         return self.hook(pod)
 
