@@ -22,10 +22,13 @@ from despejado_spawner.options.parse import parse_form, parse_link, parse_option
 
 
 class OptionsHolder(Protocol):
-    """A spawner as JupyterHub has it: the options of this start and the saved last choice."""
+    """A spawner: the options of this start and the saved last choice, and where its menu is."""
 
     user_options: Any
     orm_spawner: Any
+    hub: Any
+    menu_path: str
+    """Where the menu is as JSON, below the hub's address; empty for nowhere."""
 
 
 class ServerOptions(Protocol):
@@ -64,16 +67,11 @@ class TypedOptions:
         Whose options they are.
     menu
         What this user can choose from now.
-    menu_url
-        Where a script of the spawn page may fetch the menu as JSON; empty for nowhere.
     """
 
-    def __init__(
-        self, spawner: OptionsHolder, menu: Callable[[], Menu], menu_url: Callable[[], str]
-    ) -> None:
+    def __init__(self, spawner: OptionsHolder, menu: Callable[[], Menu]) -> None:
         self._spawner = spawner
         self.menu = menu
-        self._menu_url = menu_url
         self._previous: Mapping[str, Any] = {}
         self._form_error: OptionsError | None = None
 
@@ -92,7 +90,9 @@ class TypedOptions:
         error, self._form_error = self._form_error, None
         record = self._spawner.orm_spawner
         saved = record.user_options if record else None
-        return render_form(self.menu(), saved or {}, error, self._menu_url())
+        path = self._spawner.menu_path
+        url = f"{self._spawner.hub.base_url}{path.lstrip('/')}" if path else ""
+        return render_form(self.menu(), saved or {}, error, url)
 
     def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a submitted form."""
