@@ -23,7 +23,7 @@ class LabServer(Protocol):
     environment: Mapping[str, Any]
     """The variables that the site has configured; it may hold callables."""
     default_url: str
-    secrets: Mapping[str, str]
+    secrets: dict[str, str]
     discovery: Mapping[str, Any]
     base_passwd: str
     base_group: str

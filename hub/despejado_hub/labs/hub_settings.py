@@ -30,9 +30,10 @@ def configure_labs(c: Any, labs: Labs, runtime: Runtime) -> None:
     spawner.consecutive_failure_limit = 0
     interval = derive.activity_interval(platform.hub.idle.stop_after)
     spawner.environment = {"JUPYTERHUB_ACTIVITY_INTERVAL": str(interval)}
-    spawner.lab_options = platform.labs.options
-    spawner.groups_hook = _groups_hook(labs, runtime)
     labs.configure(c, runtime, tokens=tokens, identity_hook=_identity_hook(labs, runtime))
+    lab = c[c.JupyterHub.spawner_class.__name__]
+    lab.lab_options = platform.labs.options
+    lab.groups_hook = _groups_hook(labs, runtime)
 
 
 def _identity_hook(labs: Labs, runtime: Runtime) -> Callable[[Any], Awaitable[Identity]]:

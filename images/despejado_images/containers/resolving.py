@@ -148,7 +148,7 @@ class Resolver:
 
 
 def python_options() -> list[str]:
-    """uv's options for the Python of an image on a machine like this one."""
+    """Options of uv for the Python of an image on a machine like this one."""
     return [
         "--python-version",
         PYTHON,

@@ -28,16 +28,23 @@ Answer = dict[str, Any] | Awaitable[dict[str, Any]]
 
 
 class OptionsHolder(Protocol):
-    """A spawner as JupyterHub has it: the options of this start and the saved last choice.
+    """A spawner: the options of this start and the saved last choice, and where its menu is.
 
-    `lab_options` are the site's own options, `groups_hook` says which groups their user is in.
+    `groups_hook` says which groups the user is in.
     """
 
     user_options: Any
     orm_spawner: Any
+    hub: Any
+    menu_path: str
+    """Where the menu is as JSON, below the hub's address; empty for nowhere."""
     user: Any
-    lab_options: Mapping[str, SiteOption]
     groups_hook: Any
+
+    @property
+    def lab_options(self) -> Mapping[str, SiteOption]:
+        """The options that the site declares itself."""
+        ...
 
 
 class ServerOptions(Protocol):
@@ -76,16 +83,11 @@ class TypedOptions:
         Whose options they are.
     menu
         The images and sizes that there are now.
-    menu_url
-        Where a script of the spawn page may fetch the menu as JSON; empty for nowhere.
     """
 
-    def __init__(
-        self, spawner: OptionsHolder, menu: Callable[[], Menu], menu_url: Callable[[], str]
-    ) -> None:
+    def __init__(self, spawner: OptionsHolder, menu: Callable[[], Menu]) -> None:
         self._spawner = spawner
         self._offered = menu
-        self._menu_url = menu_url
         self._previous: Mapping[str, Any] = {}
         self._form_error: OptionsError | None = None
 
@@ -109,7 +111,9 @@ class TypedOptions:
         error, self._form_error = self._form_error, None
         record = self._spawner.orm_spawner
         saved = record.user_options if record else None
-        return render_form(await self.menu(), saved or {}, error, self._menu_url())
+        path = self._spawner.menu_path
+        url = f"{self._spawner.hub.base_url}{path.lstrip('/')}" if path else ""
+        return render_form(await self.menu(), saved or {}, error, url)
 
     async def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a submitted form."""

@@ -47,8 +47,6 @@ class MenuHolder(OptionsHolder, Protocol):
 
     log: Any
     site: Site
-    hub: Any
-    menu_path: str
     cpu_limit: float | None
     cpu_guarantee: float | None
     mem_limit: Any
@@ -59,7 +57,7 @@ class MenuOptions(TypedOptions):
     """Typed options with the images of a registry or of the site's configuration."""
 
     def __init__(self, spawner: MenuHolder, images: ImageSource) -> None:
-        super().__init__(spawner, self._current_menu, self._current_url)
+        super().__init__(spawner, self._current_menu)
         self._holder = spawner
         self._images = images
 
@@ -111,10 +109,6 @@ class MenuOptions(TypedOptions):
         _NOTICES.tell(self._holder.log, self._images)
         default_size = self._holder.site.default_size
         return Menu.of(self._images.choices(), self._sizes(), default_size)
-
-    def _current_url(self) -> str:
-        path = self._holder.menu_path
-        return f"{self._holder.hub.base_url}{path.lstrip('/')}" if path else ""
 
     def _sizes(self) -> tuple[Size, ...]:
         """The configured sizes, or the one that KubeSpawner's limits describe."""

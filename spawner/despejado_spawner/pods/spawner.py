@@ -6,6 +6,7 @@ The hook points of JupyterHub and KubeSpawner. Each asks one of the plain object
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -32,7 +33,7 @@ class LabSpawner(LabTraits):
     # hand each the other's watches.
     reflectors: dict[Any, Any] = {}  # noqa: RUF012
 
-    phases = tuple(phase.value for phase in POD_SCALE)
+    phases = tuple(POD_SCALE)
     """The phases of a start in their order, for the hub's pages."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,13 +47,13 @@ class LabSpawner(LabTraits):
 
     # Life
 
-    async def start(self) -> str:
+    def start(self) -> asyncio.Future[str]:
         """Start the lab; the result is its address, once it answers.
 
         Raises JupyterHub's ``SpawnException`` (5.5: ``HTTPError``) with what happened and what to
         do. Whatever ends it early, cancelling included, leaves nothing.
         """
-        return await self.parts.starter.start()
+        return asyncio.ensure_future(self.parts.starter.start())
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """The phases of the current start, from the first, for any number of listeners."""

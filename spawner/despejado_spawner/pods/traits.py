@@ -326,18 +326,11 @@ class LabTraits(KubeSpawner):
         held = {name: getattr(self, trait_of(name)) for name in Site.model_fields}
         return Site(**{name: value for name, value in held.items() if not is_empty(value)})
 
-    @validate("images")
-    def _valid_images(self, proposal: Any) -> Any:
+    @validate("images", "image_policy")
+    def _valid_menu(self, proposal: Any) -> Any:
+        trait = proposal.trait.name
         try:
-            ConfiguredImages(proposal.value)
+            ConfiguredImages(proposal.value) if trait == "images" else parse_policy(proposal.value)
         except ValueError as error:
-            raise TraitError(f"LabSpawner.images: {error}") from None
-        return proposal.value
-
-    @validate("image_policy")
-    def _valid_policy(self, proposal: Any) -> Any:
-        try:
-            parse_policy(proposal.value)
-        except ValueError as error:
-            raise TraitError(f"LabSpawner.image_policy: {error}") from None
+            raise TraitError(f"LabSpawner.{trait}: {error}") from None
         return proposal.value

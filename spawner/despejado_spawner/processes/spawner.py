@@ -23,6 +23,7 @@ from traitlets import (
     Float,
     Instance,
     Integer,
+    List,
     TraitError,
     Unicode,
     default,
@@ -165,6 +166,20 @@ class LocalLabSpawner(Spawner):
         help="Seconds that a lab has to end its kernels when stopped, before it is killed.",
     )
 
+    start_timeout = Integer(
+        3600,
+        config=True,
+        help="Seconds that a start may take, with the building of an environment where needed.",
+    )
+
+    ip = Unicode("127.0.0.1", config=True, help="The address that labs listen at.")
+
+    env_keep = List(
+        ["LANG", "LC_ALL", "TZ"],
+        config=True,
+        help="Variables of the hub that labs get: nothing of its Python, its tokens or its PATH.",
+    )
+
     secrets = Dict(
         help="""
         Secrets of the lab: file name to text, each a file of mode 0400 in the runtime folder.
@@ -172,7 +187,7 @@ class LocalLabSpawner(Spawner):
         """
     )
 
-    phases = tuple(phase.value for phase in PROCESS_SCALE)
+    phases = tuple(PROCESS_SCALE)
     """The phases of a start in their order, for the hub's pages."""
 
     _record: LabRecord | None = None
@@ -183,22 +198,8 @@ class LocalLabSpawner(Spawner):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._options = TypedOptions(self, self.menu, self.menu_url)
+        self._options = TypedOptions(self, self.menu)
         self.observe(self._options.note_previous, "user_options")
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> int:
-        """A start includes the building of an environment where it is not ready."""
-        return 3600
-
-    @default("ip")
-    def _default_ip(self) -> str:
-        return "127.0.0.1"
-
-    @default("env_keep")
-    def _default_env_keep(self) -> list[str]:
-        """Nothing of the hub's own Python, its tokens or its PATH."""
-        return ["LANG", "LC_ALL", "TZ"]
 
     @default("environments_root")
     def _default_environments_root(self) -> str:
@@ -239,10 +240,6 @@ class LocalLabSpawner(Spawner):
         """The environments and sizes that there are now; reads files only."""
         choices = self.environment_store.choices()
         return Menu.of(choices, named_sizes(self.sizes), self.default_size)
-
-    def menu_url(self) -> str:
-        """Where a script of the spawn page may fetch the menu as JSON; empty for nowhere."""
-        return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""
 
     async def get_options_form(self) -> str:
         """The spawn form."""
@@ -333,7 +330,9 @@ class LocalLabSpawner(Spawner):
         image = await environment_for(store, options.image, progress)
         progress.tell(Phase.HOME, "Preparing your home folder.")
         await self._end_leftover()
-        self._make_home(identity)
+        self.home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for warning in ensure_home(self.home, identity).warnings:
+            self.log.warning("Home of %s: %s", self.user.name, warning)
         if not self.port:
             self.port = random_port()
         places = Places(
@@ -367,11 +366,6 @@ class LocalLabSpawner(Spawner):
         lowest = self.lowest_uid if enforced is identity else 0
         return check_identity(enforced, lowest=lowest)
 
-    def _make_home(self, identity: Identity) -> None:
-        self.home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        for warning in ensure_home(self.home, identity).warnings:
-            self.log.warning("Home of %s: %s", self.user.name, warning)
-
     async def _run(self, plan: LabPlan, progress: SpawnProgress) -> None:
         process = build_process(plan)
         folder = self.lab_folder
@@ -403,17 +397,13 @@ class LocalLabSpawner(Spawner):
                 await wait_ready(launched)
             ready = True
         except TimeoutError:
-            raise self._late() from None
+            raise _late(self.log_file, self.server_timeout) from None
         finally:
             launched.close()
             if not ready:
                 await self._end(self._record, grace=_GRACE_AT_FAILURE)
         history.add(time.monotonic() - began)
         progress.tell(Phase.READY, "JupyterLab is ready.")
-
-    def _late(self) -> LabFailed:
-        message = f"The lab's server was not ready within {self.server_timeout:g} s and was ended."
-        return LabFailed("timeout", message, details=log_tail(self.log_file))
 
     async def _end_leftover(self) -> None:
         """A lab of this name that runs although the hub does not know it would fight with ours."""
@@ -473,6 +463,11 @@ class LocalLabSpawner(Spawner):
         if self._progress is not None:
             async for event in self._progress.listen():
                 yield event.to_json()
+
+
+def _late(log: Path, seconds: float) -> LabFailed:
+    message = f"The lab's server was not ready within {seconds:g} s and was ended."
+    return LabFailed("timeout", message, details=log_tail(log))
 
 
 def _current_task() -> asyncio.Task[Any] | None:

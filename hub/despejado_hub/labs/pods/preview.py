@@ -36,7 +36,7 @@ async def preview_lab(
     configure_labs(config, labs, runtime)
     config.LabSpawner.identity_hook = lambda spawner: identity
     groups = [group.name for group in identity.groups]
-    config.Spawner.groups_hook = lambda spawner: groups
+    config.LabSpawner.groups_hook = lambda spawner: groups
     return await preview.preview_lab(
         config,
         user,

@@ -25,12 +25,6 @@ Event = Mapping[str, Any]
 
 LINES = 12
 """The last lines of events that are shown."""
-_TITLES = {
-    Phase.QUEUED: "Held back",
-    Phase.HOME: "The home folder is being prepared",
-    Phase.SCHEDULING: "Waiting for a place",
-    Phase.PULLING: "Being set up on its machine",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ def explain_pod(
     if isinstance(found, Waiting):
         since = _waiting_since(view, found.phase)
         return Explanation(
-            _TITLES.get(found.phase, "Starting"),
+            found.phase.waiting,
             f"{found.message}{_for_how_long(since, now)}",
             phase=found.phase,
             since=since,

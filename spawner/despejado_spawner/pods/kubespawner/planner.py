@@ -32,7 +32,7 @@ class StockPlanner:
     async def plan(self, start_id: str) -> Planned:
         """See :class:`~despejado_spawner.pods.planner.Planner`."""
         lab, site = self._lab, self._lab.site
-        base = await self._source.modified(await self._source.base_pod())
+        base = await self._source.own_pod()
         own = lab.identity_hook is not None
         identity = await lab_identity(lab) if site.restricted or own else None
         plan = AdoptedPlan(

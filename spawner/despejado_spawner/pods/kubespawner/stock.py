@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jupyterhub.utils import make_ssl_context, maybe_future
+from kubernetes_asyncio.client.models import V1Pod
 from kubespawner.objects import make_namespace, make_owner_reference
 from sqlalchemy.orm import object_session
 
@@ -31,22 +32,29 @@ class Stock:
         """The pod that the traits of KubeSpawner describe."""
         return as_manifest(await self._spawner.get_pod_manifest())
 
-    async def modified(self, pod: Manifest) -> Manifest:
-        """The pod after the site's ``modify_pod_hook``, with its fields in the client's order.
+    async def own_pod(self) -> Manifest:
+        """The same after the site's ``modify_pod_hook``.
 
         Raises
         ------
         PlanError
             If the hook returns none.
         """
-        found = as_pod(pod)
-        if self._spawner.modify_pod_hook:
+        return await self._hooked(await self._spawner.get_pod_manifest())
+
+    async def modified(self, pod: Manifest) -> Manifest:
+        """A pod of ours after that hook, with its fields in the client's order. Raises as above."""
+        return await self._hooked(as_pod(pod))
+
+    async def _hooked(self, pod: V1Pod | None) -> Manifest:
+        hook = self._spawner.modify_pod_hook
+        if hook:
             self._spawner.log.info("Pod is being modified via modify_pod_hook")
-            found = await maybe_future(self._spawner.modify_pod_hook(self._spawner, found))
-            if found is None:
+            pod = await maybe_future(hook(self._spawner, pod))
+            if pod is None:
                 advice = "It must return the pod."
                 raise PlanError("The site's modify_pod_hook returned nothing.", advice)
-        return as_manifest(found)
+        return as_manifest(pod)
 
     def expand(self, value: Any) -> Any:
         """A value with KubeSpawner's templates in all its texts filled in."""
