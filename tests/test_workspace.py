@@ -323,7 +323,6 @@ UNREFERENCED = {
     "options_schema": "only tests use it: to go with them",
     "render_objects": "only tests use it: to go with them",
     "renewed_values": "only tests use it: to go with them",
-    "resolve_aliases": "only tests use it: to go with them",
     "started_at": "nothing uses it: to go",
     "waking": "only tests use it: to go with them",
 }

@@ -96,6 +96,14 @@ def test_a_source_from_outside_is_chosen_by_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("directory")
+def test_a_file_that_extends_another_takes_the_keys_of_its_source_away(tmp_path: Path) -> None:
+    file = tmp_path / "platform.yaml"
+    identity = {**THEIRS, "first_uid": None, "groups": None}
+    file.write_text(yaml.safe_dump({"extends": "despejado:demo", "identity": identity}))
+    assert load_platform(file).identity.model_dump() == THEIRS
+
+
+@pytest.mark.usefixtures("directory")
 @pytest.mark.parametrize(
     ("identity", "key", "said"),
     [

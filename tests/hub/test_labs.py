@@ -77,6 +77,12 @@ def test_a_hub_with_processes_imports_no_library_of_clusters() -> None:
     assert not {"kubespawner", "kubernetes_asyncio", "despejado_spawner.pods.spawner"} & found
 
 
+def test_a_hub_with_pods_imports_of_the_cluster_s_models_what_it_uses() -> None:
+    found = imported_by(PODS)
+    models = {name for name in found if name.startswith("kubernetes_asyncio.client.models.")}
+    assert 0 < len(models) < 150  # of 700
+
+
 def test_a_hub_with_pods_imports_nothing_that_builds_environments() -> None:
     found = imported_by(PODS)
     assert "despejado_spawner.pods.spawner" in found

@@ -63,7 +63,11 @@ def _source(value: object) -> object:
     names = source_names()
     if value not in names:
         later = value in PLANNED
-        what = "is planned, and this version cannot do it yet" if later else "is not one of them"
+        what = (
+            "is planned, and this version cannot do it yet"
+            if later
+            else "is not one of the choices"
+        )
         raise refuse(what, ", ".join(names), names)
     try:
         source_class(str(value))
