@@ -173,6 +173,8 @@ def test_no_class_has_more_than_40_members_of_its_own() -> None:
         if isinstance(node, ast.ClassDef)
     }
     assert len(counted) > 200
+    pods = "despejado_spawner.pods"
+    assert counted[f"{pods}.spawner.LabSpawner"] > counted[f"{pods}.traits.LabTraits"] > 25
     assert {name: number for name, number in counted.items() if number > MOST_MEMBERS} == {}
 
 
