@@ -34,6 +34,7 @@ suppress_warnings = ["ref.python"]
 # since the last build must not stay.
 shutil.rmtree(HERE / "api", ignore_errors=True)
 apidoc_module_first = True
+apidoc_max_depth = 1
 apidoc_modules = [
     {
         "path": f"../{room}",
@@ -51,6 +52,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "Despejado"
 html_theme_options = {
     "navbar_align": "left",
+    "header_links_before_dropdown": 7,
     "show_toc_level": 2,
     "collapse_navigation": True,  # whole trees of modules on each page cost most of the build
     "navigation_depth": 2,

@@ -51,6 +51,7 @@ class Hub(BaseHTTPRequestHandler):
     """What a single-user server asks of its hub: the version, and who a token is."""
 
     def do_GET(self) -> None:
+        """Answer who the token is, or the version."""
         user = {
             "kind": "user",
             "name": "smoke",
@@ -61,6 +62,7 @@ class Hub(BaseHTTPRequestHandler):
         self._answer(user if self.path.split("?")[0].endswith("/user") else {"version": "0"})
 
     def do_POST(self) -> None:
+        """Take what is told (activity)."""
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._answer({})
 
@@ -80,6 +82,7 @@ class Hub(BaseHTTPRequestHandler):
 
 
 def free_port() -> int:
+    """Find a loopback port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http.client import responses
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -12,10 +12,13 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web
 
 from despejado_lab.errors import BadRequest, LabError
+from despejado_lab.lab import Lab
 
-if TYPE_CHECKING:
-    from despejado_lab.app import DespejadoLab
-    from despejado_lab.lab import Lab
+
+class HasLab(Protocol):
+    """The extension that serves the routes."""
+
+    lab: Lab
 
 
 class LabHandler(ExtensionHandlerMixin, APIHandler):
@@ -26,7 +29,7 @@ class LabHandler(ExtensionHandlerMixin, APIHandler):
     @property
     def lab(self) -> Lab:
         """What the routes answer from."""
-        return cast("DespejadoLab", self.extensionapp).lab
+        return cast(HasLab, self.extensionapp).lab
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """Answer an error of ours as JSON with ``message`` and ``reason``."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
-import os
 import statistics
-import tempfile
 from pathlib import Path
+
+from despejado_images.files import write_text
 
 _KEPT = 20
 _MOST_KEYS = 500
@@ -42,18 +43,7 @@ class StartHistory:
         self._memory = found
         if self._path is not None:
             with contextlib.suppress(OSError):
-                self._write(self._path, json.dumps(found))
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        descriptor, name = tempfile.mkstemp(prefix=".starts-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+                write_text(self._path, json.dumps(found), 0o600)
 
     def _read(self) -> dict[str, list[float]]:
         if self._path is None:
@@ -71,3 +61,9 @@ class StartHistory:
             for key, values in document.items()
             if isinstance(values, list)
         }
+
+
+@functools.cache
+def shared_history(path: str) -> StartHistory:
+    """The one history of a file, or of this process for the empty path."""
+    return StartHistory(Path(path) if path else None)

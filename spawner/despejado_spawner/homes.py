@@ -39,14 +39,15 @@ def ensure_home(home: Path, identity: Identity) -> HomeReport:
     except OSError as error:
         raise HomeError(
             f"The home folder {home} cannot be made: its parent folder is not there "
-            f"({error.strerror}). Ask the administrator to mount or create {home.parent}."
+            f"({error.strerror}).",
+            f"Ask the administrator to mount or create {home.parent}.",
         ) from error
     try:
         return _ensure_in(parent, home, identity)
     except OSError as error:
         raise HomeError(
-            f"The home folder {home} cannot be prepared: {error.strerror}. "
-            "Ask the administrator to check its ownership and the disk."
+            f"The home folder {home} cannot be prepared: {error.strerror}.",
+            "Ask the administrator to check its ownership and the disk.",
         ) from error
     finally:
         os.close(parent)
@@ -62,11 +63,11 @@ def _ensure_in(parent: int, home: Path, identity: Identity) -> HomeReport:
     found = os.stat(home.name, dir_fd=parent, follow_symlinks=False)
     if stat.S_ISLNK(found.st_mode):
         raise HomeError(
-            f"The home folder {home} is a symbolic link. Homes must be folders; ask the "
-            "administrator to replace the link by the folder that it points to."
+            f"The home folder {home} is a symbolic link. Homes must be folders.",
+            "Ask the administrator to replace the link by the folder that it points to.",
         )
     if not stat.S_ISDIR(found.st_mode):
-        raise HomeError(f"The home folder {home} is not a folder. Ask the administrator.")
+        raise HomeError(f"The home folder {home} is not a folder.", "Ask the administrator.")
     folder = os.open(home.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         return _ensure_owner(folder, home, identity, created=created)
@@ -89,8 +90,8 @@ def _ensure_owner(folder: int, home: Path, identity: Identity, *, created: bool)
     if os.listdir(folder):
         raise HomeError(
             f"The home folder {home} belongs to UID {found.st_uid}, not to "
-            f"{identity.username!r} (UID {identity.uid}), and is not empty. Nothing was "
-            "changed; ask the administrator to check whose files these are."
+            f"{identity.username!r} (UID {identity.uid}), and is not empty. Nothing was changed.",
+            "Ask the administrator to check whose files these are.",
         )
     os.fchown(folder, identity.uid, identity.gid)
     os.fchmod(folder, HOME_MODE)

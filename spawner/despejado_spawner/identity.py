@@ -32,7 +32,8 @@ def check_identity(identity: Identity, *, lowest: int = FIRST_USER_ID) -> Identi
         if not floor <= number < _NO_ID:
             raise IdentityError(
                 f"No lab may run for {identity.username!r} with {what} {number}: allowed are "
-                f"{floor} to {_NO_ID - 1}. Ask the administrator to correct the identity."
+                f"{floor} to {_NO_ID - 1}.",
+                "Ask the administrator to correct the identity.",
             )
     return identity
 

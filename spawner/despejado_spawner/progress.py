@@ -22,6 +22,28 @@ class Phase(StrEnum):
     STARTING = "starting"
     READY = "ready"
 
+    @property
+    def step(self) -> str:
+        """What the page of a start calls it."""
+        return _WORDS[self][0]
+
+    @property
+    def waiting(self) -> str:
+        """What a lab does that has come as far as this; a heading."""
+        return _WORDS[self][1]
+
+
+_WORDS: Mapping[Phase, tuple[str, str]] = MappingProxyType(
+    {
+        Phase.QUEUED: ("Accepted", "Held back"),
+        Phase.ENVIRONMENT: ("Software environment", "The software is being prepared"),
+        Phase.HOME: ("Home folder", "The home folder is being prepared"),
+        Phase.SCHEDULING: ("A place in the cluster", "Waiting for a place"),
+        Phase.PULLING: ("Software image", "Being set up on its machine"),
+        Phase.STARTING: ("JupyterLab", "Starting"),
+        Phase.READY: ("Ready", "Running"),
+    }
+)
 
 Scale = Mapping[Phase, int]
 """Phases in their order, each with the percentage at which it begins."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from despejado_spawner.errors import LabFailed
 
 _TELL = "Tell the administrator"
 
@@ -102,20 +100,17 @@ REASONS: Mapping[str, Reason] = {
     "permission": Reason(
         "The hub lacks a right", f"{_TELL}: the hub's Role in the cluster lacks this right."
     ),
+    "invalid_options": Reason("A spawn option is wrong", "Choose among the values on offer.", 400),
+    "identity": Reason("No lab may run as this user", f"{_TELL}, who gives out UIDs and groups."),
+    "lab_folder": Reason(
+        "The lab's files cannot be written", f"{_TELL}, who should check the disk."
+    ),
+    "environment": Reason(
+        "The software environment cannot be had",
+        "Choose an environment that is ready, or try again later.",
+        503,
+    ),
+    "error": Reason("The lab is not up", "Try again; if it happens again, tell the administrator."),
 }
-"""By code. The codes label JupyterHub's metrics and never change their meaning."""
-
-UNKNOWN = Reason("The lab is not up", "Try again; if it happens again, tell the administrator.")
-"""Of codes that are not the cluster's (``errors.py``)."""
-
-
-def reason_of(code: str) -> Reason:
-    """What is known of a code."""
-    return REASONS.get(code, UNKNOWN)
-
-
-def failed(
-    reason: str, message: str, advice: str | None = None, details: Sequence[str] = ()
-) -> LabFailed:
-    """A failure with the advice of its reason, unless there is a better one."""
-    return LabFailed(reason, message, REASONS[reason].advice if advice is None else advice, details)
+"""By code, for processes and pods alike. The codes label JupyterHub's metrics and never change
+their meaning."""

@@ -14,7 +14,7 @@ from threading import Thread
 import nbformat
 import pytest
 
-from .conftest import StandIn
+from tests.kernels.conftest import StandIn
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ from despejado.errors import QueryAborted, QueryError
 from despejado.jobs import Progress, QueryRun, run_query
 from despejado.service import Job, TapQueryError
 
-from .conftest import StandIn
+from tests.kernels.conftest import StandIn
 
 SLOW = "SELECT slow FROM sample.stars"
 

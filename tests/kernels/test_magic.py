@@ -16,7 +16,7 @@ from IPython.core.error import UsageError
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 
-from .conftest import StandIn
+from tests.kernels.conftest import StandIn
 
 ARGV = [
     sys.executable,

@@ -12,7 +12,7 @@ import pytest
 from despejado.errors import BadDiscovery, NoPlatform, NoToken, UnknownName
 from despejado.platform import discovery_address, find_platform
 
-from .conftest import TOKEN, StandIn
+from tests.kernels.conftest import TOKEN, StandIn
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -12,7 +12,7 @@ import pyvo
 from despejado.errors import DespejadoError, QueryError
 from despejado.service import TapQueryError, tables_in
 
-from .conftest import TOKEN, StandIn
+from tests.kernels.conftest import TOKEN, StandIn
 
 
 def test_rows_come_with_units(lab: Path) -> None:

@@ -19,7 +19,7 @@ from despejado.session import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .conftest import TOKEN, StandIn
+from tests.kernels.conftest import TOKEN, StandIn
 
 BASE = "http://localhost:8000/services/tap"
 

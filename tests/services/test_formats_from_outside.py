@@ -15,6 +15,8 @@ import pytest
 from despejado_services.formats.choice import FormatError, FormatTable
 from despejado_services.formats.table import BINARY2, FORMATS, GROUP
 
+from tests.services.conftest import Starter, Wait
+
 QUERY = "SELECT TOP 3 hip, constellation FROM sample.stars WHERE hip > 0 ORDER BY hip"
 MODULE = """
 import json
@@ -61,7 +63,7 @@ def aliases(client: httpx.Client) -> list[str | None]:
 
 
 def test_a_format_from_outside_is_offered_and_written(
-    start: Any, ended: Any, package: Path
+    start: Starter, ended: Wait, package: Path
 ) -> None:
     offer(package, jsonl="sky_lines:LINES")
     service = start(env={"PYTHONPATH": str(package)})
@@ -88,7 +90,7 @@ def test_a_format_from_outside_is_offered_and_written(
         assert sync(client, "jsonl").status_code == 400
 
 
-def test_the_service_starts_without_what_cannot_be_offered(start: Any, package: Path) -> None:
+def test_the_service_starts_without_what_cannot_be_offered(start: Starter, package: Path) -> None:
     offer(
         package,
         a="sky_lines:NUMBER",

@@ -166,3 +166,11 @@ def test_what_cannot_be_started_is_shown_with_its_reason_and_cannot_be_chosen() 
     assert html.index("Not available") > html.index("w_2026_41")
     assert image_note(stuck) == f"Cannot be started: {reason}"
     assert not any("disabled" in each for each in Elements(render_form(MENU)).all("input"))
+
+
+def test_an_image_called_recommended_is_not_called_so_twice() -> None:
+    def named(tag: str) -> int:
+        line = Image(tag, "Recommended (Weekly 2026_43)", recommended=True)
+        return render_form(Menu.of((line,), MENU.sizes, "small")).count("(recommended)")
+
+    assert (named("latest_weekly"), named("recommended")) == (1, 0)

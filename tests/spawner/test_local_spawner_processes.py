@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from despejado_spawner.errors import LabDied
+from despejado_spawner.errors import LabFailed
 from despejado_spawner.models import Identity, LabFile, LabProcess
+from despejado_spawner.processes import launching
 from despejado_spawner.processes.exits import end_lab, wait_exit
 from despejado_spawner.processes.files import make_lab_folder, remove_runtime, write_runtime
 from despejado_spawner.processes.launching import Launched, launch, wait_ready
@@ -99,21 +100,42 @@ async def test_a_process_that_got_the_pid_later_is_left_alone(tmp_path: Path) ->
 async def test_death_at_start_tells_the_end_of_the_log(tmp_path: Path) -> None:
     code = "import sys; [print('line', n) for n in range(50)]; sys.exit(7)"
     launched = launch(program(tmp_path, code), "lab-e", tmp_path / "server.log")
-    with pytest.raises(LabDied, match="exit code 7") as raised:
+    with pytest.raises(LabFailed, match="exit code 7") as raised:
         await wait_ready(launched)
-    assert raised.value.log[-1] == "line 49" and len(raised.value.log) == 15
+    assert raised.value.details[-1] == "line 49" and len(raised.value.details) == 15
+    assert (raised.value.reason, raised.value.status) == ("crashed", 400)
+
+
+@pytest.mark.parametrize(("killed", "reason"), [(0, "out_of_memory"), (10**9, "crashed")])
+async def test_a_lab_that_the_kernel_kills_for_memory_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: int, reason: str
+) -> None:
+    """Anybody may send SIGKILL; the kernel counts those that it sends for want of memory."""
+    monkeypatch.setattr(launching, "killed_for_memory", lambda: 1)
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    launched = launch(program(tmp_path, code), "lab-k", tmp_path / "server.log")
+    with pytest.raises(LabFailed) as raised:
+        await wait_ready(replace(launched, killed_before=killed))
+    assert raised.value.reason == reason
+
+
+def test_the_kernel_s_count_of_those_killed_for_memory(tmp_path: Path) -> None:
+    file = tmp_path / "vmstat"
+    file.write_text("pgfault 12\noom_kill 3\noom_kill_x 9\n")
+    assert launching.killed_for_memory(file) == 3
+    assert launching.killed_for_memory(tmp_path / "absent") == 0
 
 
 async def test_a_program_that_cannot_be_executed_says_so(tmp_path: Path) -> None:
     process = replace(program(tmp_path, ""), argv=(str(tmp_path / "absent"),))
-    with pytest.raises(LabDied, match="cannot be executed"):
+    with pytest.raises(LabFailed, match="cannot be executed"):
         launch(process, "lab-f", tmp_path / "server.log")
 
 
 async def test_the_log_of_the_last_start_is_kept(tmp_path: Path) -> None:
     for text in ("first", "second"):
         launched = launch(program(tmp_path, f"print('{text}')"), "g", tmp_path / "server.log")
-        with pytest.raises(LabDied):
+        with pytest.raises(LabFailed):
             await wait_ready(launched)
     assert (tmp_path / "server.log").read_text() == "second\n"
     assert (tmp_path / "server.previous.log").read_text() == "first\n"

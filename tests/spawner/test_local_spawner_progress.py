@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 from despejado_spawner.history import StartHistory
+from despejado_spawner.pods.spawner import LabSpawner
 from despejado_spawner.progress import POD_SCALE, PROCESS_SCALE, Phase, Scale, SpawnProgress
 from hypothesis import given
 from hypothesis import strategies as st
+
+
+def test_every_phase_has_its_words() -> None:
+    for words in ([phase.step for phase in Phase], [phase.waiting for phase in Phase]):
+        assert all(words) and len(set(words)) == len(Phase)
+    assert LabSpawner.phases == tuple(POD_SCALE) == ("queued", *list(POD_SCALE)[1:])
 
 
 async def listened(progress: SpawnProgress) -> list[tuple[int, str]]:

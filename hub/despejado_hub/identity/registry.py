@@ -250,7 +250,8 @@ class EmbeddedRegistry(IdentitySource):
         if holder is not None:
             raise IdentityError(
                 f"The group {name!r} cannot have the GID {gid}: {self.path} gave that number to "
-                f"the {holder.kind} {holder.name!r}. Choose another gid in identity.groups."
+                f"the {holder.kind} {holder.name!r}.",
+                "Choose another gid in identity.groups.",
             )
         return gid
 
@@ -265,8 +266,9 @@ class EmbeddedRegistry(IdentitySource):
             allowed = posix_ids.next_allowed(candidate)
             if allowed is None:
                 raise IdentityError(
-                    f"No {kind} number is left from {first} on. Set identity.first_uid or "
-                    f"identity.first_gid lower; allowed: {posix_ids.ALLOWED}."
+                    f"No {kind} number is left from {first} on.",
+                    "Set identity.first_uid or identity.first_gid lower; allowed: "
+                    f"{posix_ids.ALLOWED}.",
                 )
             free = _by_number(database, allowed) is None and allowed not in fixed
             if free and not self._taken(allowed):
@@ -359,15 +361,15 @@ _SELECT = "SELECT id, kind, name, COALESCE(login, ''), created, retired FROM ide
 
 def _refuse_name(username: str) -> None:
     if not username:
-        raise IdentityError("The user has no name. Log in with one.")
+        raise IdentityError("The user has no name.", "Log in with one.")
     if len(username) > 255:
-        raise IdentityError("The user name is longer than 255 characters. Choose a shorter one.")
+        raise IdentityError("The user name is longer than 255 characters.", "Choose a shorter one.")
     try:
         username.encode()
     except UnicodeEncodeError:
-        raise IdentityError("The user name is not Unicode text. Choose another one.") from None
+        raise IdentityError("The user name is not Unicode text.", "Choose another one.") from None
     if "\0" in username:
-        raise IdentityError("The user name holds a NUL character. Choose another one.")
+        raise IdentityError("The user name holds a NUL character.", "Choose another one.")
 
 
 def _as_configured(entry: Entry | None, policy: GroupPolicy) -> bool:

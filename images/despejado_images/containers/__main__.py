@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from despejado_images.containers.models import PYTHON
 from despejado_images.containers.resolving import (
     Resolver,
-    lab_recipe,
     platform_version,
     resolve_tag,
 )
@@ -24,6 +23,8 @@ from despejado_images.containers.sources import find_sources, lock_file
 from despejado_images.containers.targets import is_lab, platform_part
 from despejado_images.environments import locks
 from despejado_images.environments.errors import EnvironmentBuildError
+from despejado_images.environments.layout import Layout
+from despejado_images.environments.store import find_recipe
 from despejado_images.environments.uv import Uv
 from despejado_images.files import make_folder, write_text
 
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _lock(name: str, folder: Path, work: Path) -> None:
     uv = Uv(work, work / "log")
     if is_lab(name):
-        recipe = lab_recipe(work, resolve_tag(work, None, name))
+        recipe = find_recipe(Layout(work), resolve_tag(work, None, name))
     else:
         recipe = platform_part(name, platform_version()).recipe
     resolver = Resolver(uv, f"{PYTHON}.0", work / "wheels", work, work / "known")

@@ -27,7 +27,6 @@ from despejado_images.containers.models import (
 from despejado_images.containers.names import local_reference, remote_reference
 from despejado_images.containers.resolving import (
     Resolver,
-    lab_recipe,
     platform_version,
     resolve_tag,
 )
@@ -46,6 +45,7 @@ from despejado_images.environments.locking import builder_lock
 from despejado_images.environments.models import BuildProgress
 from despejado_images.environments.recipe import Recipe, recipe_of
 from despejado_images.environments.records import write_progress
+from despejado_images.environments.store import find_recipe
 from despejado_images.environments.uv import Uv
 from despejado_images.files import make_folder
 from despejado_images.image import UI_TAG
@@ -138,7 +138,7 @@ class ImageBuilder:
         commit = sources.revision(self.folder)
         ui: EnvironmentSpec | None = None
         if target.kind == "lab":
-            recipe = lab_recipe(self.environments.root, name)
+            recipe = find_recipe(self.environments, name)
             ui_recipe = recipe_of(UI_TAG, {})
             ui = resolver.decide(
                 ui_recipe,

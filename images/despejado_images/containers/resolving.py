@@ -5,7 +5,6 @@ The only difference to an environment on this machine is the Python, which is th
 
 from __future__ import annotations
 
-import asyncio
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,12 +21,10 @@ from despejado_images.containers.errors import ImageBuildError
 from despejado_images.containers.models import PYTHON, EnvironmentSpec
 from despejado_images.environments import locks, records
 from despejado_images.environments.builder import Plan, build_wheel
-from despejado_images.environments.catalogue import refresh
-from despejado_images.environments.errors import UnknownTagError
 from despejado_images.environments.interpreter import Interpreter, find_interpreter
 from despejado_images.environments.layout import Layout
 from despejado_images.environments.own_wheels import OwnWheel, own_closure, own_wheel
-from despejado_images.environments.recipe import Recipe, recipe_of
+from despejado_images.environments.recipe import Recipe
 from despejado_images.environments.store import EnvironmentStore, check_tag
 from despejado_images.environments.uv import Uv
 from despejado_images.files import make_folder, write_text
@@ -47,19 +44,6 @@ def resolve_tag(environments: Path, policy: MenuPolicy | None, name: str) -> str
     tag = EnvironmentStore(environments, policy).resolve(name)
     check_tag(tag, records.read_catalogue(layout).tags)
     return tag
-
-
-def lab_recipe(environments: Path, tag: str) -> Recipe:
-    """The recipe of a tag; the index is asked once for a tag that the catalogue lacks."""
-    layout = Layout(environments)
-    try:
-        return recipe_of(tag, records.read_catalogue(layout).tags)
-    except UnknownTagError as missing:
-        catalogue = asyncio.run(refresh(layout))
-        if catalogue.problem is None:
-            return recipe_of(tag, catalogue.tags)
-        note = f"The list of tags could not be renewed: {catalogue.problem}."
-        raise UnknownTagError(tag, missing.nearest, note) from None
 
 
 class Resolver:
@@ -164,7 +148,7 @@ class Resolver:
 
 
 def python_options() -> list[str]:
-    """uv's options for the Python of an image on a machine like this one."""
+    """Options of uv for the Python of an image on a machine like this one."""
     return [
         "--python-version",
         PYTHON,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -14,15 +13,14 @@ from tempfile import TemporaryDirectory
 from despejado_images.amounts import decimal_size
 from despejado_images.environments import locks, records
 from despejado_images.environments.builder import Builder, build_wheel, reason_of, remove
-from despejado_images.environments.catalogue import refresh
-from despejado_images.environments.errors import EnvironmentBuildError, UnknownTagError
+from despejado_images.environments.errors import EnvironmentBuildError
 from despejado_images.environments.interpreter import find_interpreter
 from despejado_images.environments.layout import Layout
 from despejado_images.environments.models import BuildProgress, sort_of
 from despejado_images.environments.own_wheels import own_closure, own_wheel
-from despejado_images.environments.recipe import Recipe, recipe_of
+from despejado_images.environments.recipe import recipe_of
 from despejado_images.environments.source import EnvironmentImages
-from despejado_images.environments.store import EnvironmentStore, check_tag
+from despejado_images.environments.store import EnvironmentStore, check_tag, find_recipe
 from despejado_images.environments.uv import Uv
 from despejado_images.files import write_text
 
@@ -77,25 +75,13 @@ def _build(root: Path, name: str) -> int:
             print(f"{tag}: {progress.message}", flush=True)
 
     try:
-        environment = Builder(layout, tag, show).build(lambda tag: _recipe(layout, tag))
+        environment = Builder(layout, tag, show).build(lambda tag: find_recipe(layout, tag))
     except EnvironmentBuildError as error:
         print(f"{tag}: {error}", file=sys.stderr)
         return 1
     size, added = map(decimal_size, (environment.size_bytes, environment.added_bytes))
     print(f"{tag}: {environment.prefix} ({size}, of which {added} were new)")
     return 0
-
-
-def _recipe(layout: Layout, tag: str) -> Recipe:
-    """The recipe of a tag; the index is asked once for a tag that the catalogue lacks."""
-    try:
-        return recipe_of(tag, records.read_catalogue(layout).tags)
-    except UnknownTagError as missing:
-        catalogue = asyncio.run(refresh(layout))
-        if catalogue.problem is None:
-            return recipe_of(tag, catalogue.tags)
-        note = f"The list of environments could not be renewed: {catalogue.problem}."
-        raise UnknownTagError(tag, missing.nearest, note) from None
 
 
 def _remove(root: Path, tag: str) -> int:

@@ -27,7 +27,7 @@ def shipped(name: str) -> Path:
 
 
 def markers(python_version: str) -> MarkerEnvironment:
-    """This machine's marker environment (PEP 508) for another Python version."""
+    """Marker environment (PEP 508) of this machine for another Python version."""
     environment = default_environment()
     environment["python_full_version"] = python_version
     environment["python_version"] = ".".join(python_version.split(".")[:2])

@@ -18,6 +18,7 @@ from despejado_images.environments.models import (
     Sort,
     sort_of,
 )
+from despejado_images.environments.recipe import Recipe, recipe_of
 from despejado_images.environments.records import (
     expectations,
     is_building,
@@ -197,6 +198,18 @@ class EnvironmentStore:
 
 def _newer(item: BuildProgress, first: BuildProgress) -> bool:
     return item.updated >= first.started
+
+
+def find_recipe(layout: Layout, tag: str) -> Recipe:
+    """The recipe of a tag; the index is asked once for a tag that the catalogue lacks."""
+    try:
+        return recipe_of(tag, read_catalogue(layout).tags)
+    except UnknownTagError as missing:
+        catalogue = asyncio.run(refresh(layout))
+        if catalogue.problem is None:
+            return recipe_of(tag, catalogue.tags)
+        note = f"The list of tags could not be renewed: {catalogue.problem}."
+        raise UnknownTagError(tag, missing.nearest, note) from None
 
 
 def check_tag(tag: str, tags: Iterable[str]) -> None:

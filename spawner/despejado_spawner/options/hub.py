@@ -1,4 +1,4 @@
-"""Typed options in a JupyterHub spawner, whatever it spawns.
+"""Typed options of a JupyterHub spawner, whatever it spawns.
 
 JupyterHub hands REST bodies to the spawner as they came, saves them as the last choice and only
 then asks the spawner. The one hook between saving and any work is the applying of user options
@@ -9,10 +9,8 @@ nothing started and no traceback. JupyterHub's own failure limit counts only err
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from traitlets import HasTraits, observe
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.failures import spawn_failure
@@ -22,31 +20,62 @@ from despejado_spawner.options.form import render_form
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_form, parse_link, parse_options, remembered
 
-if TYPE_CHECKING:
-    from jupyterhub.spawner import Spawner as _Spawner
-else:
-    # JupyterHub refuses a Spawner class without start, stop and poll, which are not ours to say.
-    _Spawner = HasTraits
+
+class OptionsHolder(Protocol):
+    """A spawner: the options of this start and the saved last choice, and where its menu is."""
+
+    user_options: Any
+    orm_spawner: Any
+    hub: Any
+    menu_path: str
+    """Where the menu is as JSON, below the hub's address; empty for nowhere."""
 
 
-class TypedOptions(_Spawner):
-    """Put before a spawner class, makes its ``user_options`` ``SpawnOptions``.
+class ServerOptions(Protocol):
+    """How people choose: the answers to JupyterHub's four questions.
 
-    Subclasses provide the menu.
+    Each raises JupyterHub's exception for a refusal, with status 400 and the field's name.
     """
 
-    _previous_options: Mapping[str, Any] | None = None
-    _form_error: OptionsError | None = None
+    async def form(self) -> str:
+        """The spawn form, as HTML."""
+        ...
 
-    def menu(self) -> Menu:
-        """What this user can choose from now."""
-        raise NotImplementedError
+    def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a submitted form."""
+        ...
 
-    def menu_url(self) -> str:
-        """Where a script of the spawn page may fetch the menu as JSON; empty for nowhere."""
-        return ""
+    def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a spawn link's query."""
+        ...
 
-    def spawn_options(self) -> SpawnOptions:
+    async def check(self, user_options: object) -> dict[str, Any]:
+        """Check and save what a start was asked for; the options that hooks of the site get."""
+        ...
+
+    def note_previous(self, change: Any) -> None:
+        """An observer of ``user_options``: what they were before."""
+        ...
+
+
+class TypedOptions:
+    """Makes a spawner's ``user_options`` ``SpawnOptions`` of a menu.
+
+    Parameters
+    ----------
+    spawner
+        Whose options they are.
+    menu
+        What this user can choose from now.
+    """
+
+    def __init__(self, spawner: OptionsHolder, menu: Callable[[], Menu]) -> None:
+        self._spawner = spawner
+        self.menu = menu
+        self._previous: Mapping[str, Any] = {}
+        self._form_error: OptionsError | None = None
+
+    def chosen(self) -> SpawnOptions:
         """The options of the current start.
 
         Raises
@@ -54,51 +83,56 @@ class TypedOptions(_Spawner):
         OptionsError
             If what was saved is no longer offered.
         """
-        return parse_options(self.user_options, self.menu())
+        return parse_options(self._spawner.user_options, self.menu())
 
-    async def get_options_form(self) -> str:
+    async def form(self) -> str:
         """The form with the last choice, and with the error of a refused one."""
         error, self._form_error = self._form_error, None
-        saved = self.orm_spawner.user_options if self.orm_spawner else None
-        return render_form(self.menu(), saved or {}, error, self.menu_url())
+        record = self._spawner.orm_spawner
+        saved = record.user_options if record else None
+        path = self._spawner.menu_path
+        url = f"{self._spawner.hub.base_url}{path.lstrip('/')}" if path else ""
+        return render_form(self.menu(), saved or {}, error, url)
 
-    def run_options_from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+    def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
         """Options of a submitted form."""
-        try:
-            return options_to_json(parse_form(form_data, self.menu()))
-        except OptionsError as error:
-            self._form_error = error
-            raise spawn_failure(error) from None
+        return self._parsed(parse_form, form_data)
 
-    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
-        """Options of a spawn link."""
-        try:
-            return options_to_json(parse_link(query_data, self.menu()))
-        except OptionsError as error:
-            self._form_error = error
-            raise spawn_failure(error) from None
+    def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a spawn link's query."""
+        return self._parsed(parse_link, query)
 
-    @observe("user_options")
-    def _note_previous_options(self, change: Any) -> None:
-        self._previous_options = change.old if isinstance(change.old, Mapping) else None
+    async def check(self, user_options: object) -> dict[str, Any]:
+        """The options, checked, and remembered as the last choice.
 
-    async def _run_apply_user_options(self, user_options: object) -> None:
-        """Check the options before any hook of the site runs (overrides JupyterHub's wrapper,
-        which would log a traceback for a refusal). Where a JupyterHub does not call this, the
-        same check happens in ``start``."""
+        Where a JupyterHub does not ask for this, the same check happens in ``start``.
+        """
         try:
             options = parse_options(user_options, self.menu())
         except OptionsError as error:
-            previous = dict(self._previous_options or {})
+            previous = dict(self._previous)
             previous.pop("reset", None)
-            self.user_options = previous
+            self._spawner.user_options = previous
             self._remember(previous)
             raise spawn_failure(error) from None
-        self.user_options = options_to_json(options)
+        checked = options_to_json(options)
+        self._spawner.user_options = checked
         self._remember(remembered(options))
-        if self.apply_user_options:
-            await super()._run_apply_user_options(self.user_options)
+        return checked
+
+    def note_previous(self, change: Any) -> None:
+        """An observer of ``user_options``: what they were before."""
+        self._previous = change.old if isinstance(change.old, Mapping) else {}
+
+    def _parsed(
+        self, parse: Callable[[Mapping[str, Any], Menu], SpawnOptions], said: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        try:
+            return options_to_json(parse(said, self.menu()))
+        except OptionsError as error:
+            self._form_error = error
+            raise spawn_failure(error) from None
 
     def _remember(self, options: dict[str, Any]) -> None:
-        if self.orm_spawner is not None:
-            self.orm_spawner.user_options = options
+        if self._spawner.orm_spawner is not None:
+            self._spawner.orm_spawner.user_options = options

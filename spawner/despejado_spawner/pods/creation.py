@@ -12,12 +12,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from despejado_spawner.errors import HomeError
+from despejado_spawner.errors import HomeError, LabFailed
 from despejado_spawner.homes import HomeReport
 from despejado_spawner.pods.models import Manifest
 from despejado_spawner.pods.names import HOME_GATE
 from despejado_spawner.pods.plan.home_job import read_home_verdict
-from despejado_spawner.reasons import failed
 
 
 class Objects(Protocol):
@@ -51,7 +50,7 @@ async def create_lab(
         await end_earlier()
         created = await api.create_pod(pod)
         if created is None:
-            raise failed("api", "An earlier lab of this name could not be removed.")
+            raise LabFailed("api", "An earlier lab of this name could not be removed.")
     await api.adopt(dependents, created)
     return created
 
@@ -75,18 +74,6 @@ def gated(pod: Manifest) -> bool:
     return any(gate.get("name") == HOME_GATE for gate in gates)
 
 
-def gate_patch(pod: Manifest) -> list[Manifest]:
-    """The JSON patch that opens the home gate and leaves other gates closed."""
-    gates = pod["spec"].get("schedulingGates") or []
-    index = next(i for i, gate in enumerate(gates) if gate.get("name") == HOME_GATE)
-    path = f"/spec/schedulingGates/{index}"
-    # The test makes a patch fail whose list has changed meanwhile.
-    return [
-        {"op": "test", "path": f"{path}/name", "value": HOME_GATE},
-        {"op": "remove", "path": path},
-    ]
-
-
 def home_report(pod: Manifest) -> HomeReport | None:
     """What the home job's pod found, None while it runs.
 
@@ -105,13 +92,12 @@ def home_report(pod: Manifest) -> HomeReport | None:
             return read_home_verdict(message)
         raise HomeError(
             f"The job that prepares home folders ended with exit code {ended.get('exitCode')} "
-            f"({ended.get('reason', 'no reason given')}) and said nothing. Tell the administrator."
+            f"({ended.get('reason', 'no reason given')}) and said nothing."
         )
     if status.get("phase") == "Failed":
         raise HomeError(
             "The job that prepares home folders failed: "
-            f"{status.get('message') or status.get('reason') or 'no reason given'}. "
-            "Tell the administrator."
+            f"{status.get('message') or status.get('reason') or 'no reason given'}."
         )
     return None
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from despejado_spawner.errors import HomeError
 from despejado_spawner.pods.cluster.lab_api import LabApi
-from despejado_spawner.pods.creation import gate_patch, home_report
+from despejado_spawner.pods.creation import home_report
 from despejado_spawner.pods.models import Manifest
+from despejado_spawner.pods.names import HOME_GATE
 from despejado_spawner.progress import Phase, SpawnProgress
 
 
@@ -32,7 +33,7 @@ class HomeKeeper:
         """
         progress.tell(Phase.HOME, "Preparing your home folder.")
         await self._provision()
-        await self._api.patch_pod(pod["metadata"]["name"], gate_patch(pod))
+        await self._api.open_gate(pod["metadata"]["name"], HOME_GATE)
 
     async def _provision(self) -> None:
         metadata = self._job["metadata"]
@@ -49,6 +50,6 @@ class HomeKeeper:
         finally:
             await self._api.delete_job(namespace, name)
         raise HomeError(
-            "The job that prepares home folders did not end in time. Try again; if it happens "
-            "again, tell the administrator."
+            "The job that prepares home folders did not end in time.",
+            "Try again; if it happens again, tell the administrator.",
         )

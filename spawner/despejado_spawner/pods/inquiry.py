@@ -67,7 +67,7 @@ class Inquiry:
             load_config()
         except ConfigException as error:
             raise ClusterUnknown(
-                f"There is no cluster to ask: {error}. Name its kubeconfig in KUBECONFIG."
+                f"There is no cluster to ask: {error}.", "Name its kubeconfig in KUBECONFIG."
             ) from None
         self._client = shared_client("CoreV1Api").api_client
 
@@ -124,7 +124,8 @@ class Inquiry:
         try:
             return await request
         except ApiException as error:
-            raise ClusterUnknown(f"{self.host} answers {error.status} {error.reason}.") from None
+            said = f"{self.host} answers {error.status} {error.reason}."
+            raise ClusterUnknown(said) from None
         except TRANSPORT as error:
             said = str(error) or type(error).__name__
             raise ClusterUnknown(f"{self.host} does not answer: {said}.") from None

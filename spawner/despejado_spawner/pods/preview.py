@@ -16,6 +16,7 @@ from jupyterhub import orm
 from kubernetes_asyncio.config import ConfigException
 from traitlets.config import Config
 
+from despejado_spawner.errors import LabFailed
 from despejado_spawner.options import options_to_json, parse_options
 from despejado_spawner.pods.inquiry import without_warnings
 from despejado_spawner.pods.models import Manifest
@@ -64,10 +65,13 @@ async def preview_lab(
     spawner = _spawner(config, user, base_url, hub_api_url)
     spawner.secrets = dict(secrets)
     spawner.user_options = dict(asked)
-    await spawner.first_look()
-    spawner.user_options = options_to_json(parse_options(asked, spawner.menu()))
-    planned = await spawner.plan_start(NO_START)
-    return Preview(planned.pod, planned.dependents, planned.home_job, spawner.plan_warnings)
+    menu = spawner.parts.menu
+    if menu is None:
+        raise LabFailed("invalid", "The site has no image menu, so its labs cannot be shown.")
+    await menu.first_look()
+    spawner.user_options = options_to_json(parse_options(asked, menu.menu()))
+    planned = await spawner.parts.planner.plan(NO_START)
+    return Preview(planned.pod, planned.dependents, planned.home_job, planned.warnings)
 
 
 def _spawner(config: Config, user: str, base_url: str, hub_api_url: str) -> LabSpawner:

@@ -23,7 +23,6 @@ from despejado_spawner.pods.diagnosis.diagnose import (
 )
 from despejado_spawner.pods.models import Manifest
 from despejado_spawner.progress import Phase, SpawnProgress
-from despejado_spawner.reasons import failed
 
 _LOOK_AGAIN = 1.0
 """Seconds after which time itself may have changed what a state means."""
@@ -98,7 +97,7 @@ class Start:
         if pod is None:
             if not self.seen:
                 return None
-            raise failed("deleted", "The lab was deleted while it started.")
+            raise LabFailed("deleted", "The lab was deleted while it started.")
         self.seen = True
         return diagnose(pod, self.watched.events(), now=now(), settings=self.settings)
 
@@ -139,7 +138,7 @@ class Start:
     def _late(self, found: object) -> LabFailed:
         last = self.progress.events[-1].message if self.progress.events else "It was queued."
         details = found.details if isinstance(found, Waiting) else ()
-        return failed(
+        return LabFailed(
             "timeout",
             f"The lab was not up within the time that a start may take. The last step: {last}",
             details=details,

@@ -22,7 +22,6 @@ from traitlets import (
     validate,
 )
 
-from despejado_spawner.history import StartHistory
 from despejado_spawner.identity import FIRST_USER_ID
 from despejado_spawner.site.homes import Homes
 from despejado_spawner.site.model import POD_SECURITY, Site, trait_of
@@ -272,9 +271,32 @@ class LabTraits(KubeSpawner):
         """
     )
 
+    strict_options = Bool(
+        False,
+        config=True,
+        help="""
+        Refuse spawn options that the chosen profile does not have. By default they are ignored
+        with a warning, as KubeSpawner does, because hooks of the site may read them.
+        """,
+    )
+
+    start_timeout = Integer(
+        1200,
+        config=True,
+        help="""
+        Seconds that a start may take. What fails is told at once; what takes long is an image on
+        its way to a new node.
+        """,
+    )
+
+    http_timeout = Integer(
+        60,
+        config=True,
+        help="Seconds within which JupyterHub must reach a lab that has started.",
+    )
+
     # Shared by all spawners of a hub, as KubeSpawner's reflectors are.
     _catalogues: dict[Any, Any] = {}  # noqa: RUF012
-    _histories: dict[str, StartHistory] = {}  # noqa: RUF012
 
     @default("image_source")
     def _default_image_source(self) -> object | None:
@@ -292,23 +314,6 @@ class LabTraits(KubeSpawner):
             cache,
             self._catalogues,
         )
-
-    @default("start_timeout")
-    def _default_start_timeout(self) -> int:
-        """What fails is told at once; what takes long is an image on its way to a new node."""
-        return 1200
-
-    @default("http_timeout")
-    def _default_http_timeout(self) -> int:
-        return 60
-
-    @property
-    def start_history(self) -> StartHistory:
-        """How long starts took: of all spawners of this hub."""
-        path = self.history_path
-        if path not in self._histories:
-            self._histories[path] = StartHistory(Path(path) if path else None)
-        return self._histories[path]
 
     @property
     def site(self) -> Site:

@@ -39,7 +39,7 @@ async def environment_for(
         raise EnvironmentFailed(str(error)) from error
     if environment is None:
         raise EnvironmentFailed(
-            f"The software environment {tag!r} was built but is not there. Try again."
+            f"The software environment {tag!r} was built but is not there.", "Try again."
         )
     return environment
 
@@ -60,14 +60,14 @@ async def _follow_build(store: EnvironmentStore, tag: str, progress: SpawnProgre
                 expected_seconds=expected,
             )
     if step is not None and step.state == "failed":
-        raise EnvironmentFailed(_failure(title, step))
+        raise _failure(title, step)
 
 
-def _failure(title: str, step: BuildProgress) -> str:
+def _failure(title: str, step: BuildProgress) -> EnvironmentFailed:
     reason = (step.reason or step.message).rstrip(". ")
-    return (
-        f"{title} could not be built: {reason}. Choose an environment that is ready, or try "
-        "again later; nothing half-made was kept."
+    return EnvironmentFailed(
+        f"{title} could not be built: {reason}.",
+        "Choose an environment that is ready, or try again later; nothing half-made was kept.",
     )
 
 

@@ -30,8 +30,9 @@ def storage_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise LabFolderError(
             f"The files of your lab could not be written ({error.strerror or error}). Nothing of "
-            "yours was touched. Tell the administrator, who should check the disk and the "
-            f"permissions of {folder}; then start again."
+            "yours was touched.",
+            "Tell the administrator, who should check the disk and the permissions of "
+            f"{folder}; then start again.",
         ) from error
 
 

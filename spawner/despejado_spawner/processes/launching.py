@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import signal
 import subprocess
 from collections import deque
 from collections.abc import Mapping
@@ -18,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from despejado_spawner.errors import LabDied
+from despejado_spawner.errors import LabFailed
 from despejado_spawner.models import LabProcess
 from despejado_spawner.processes.exits import wait_exit
 from despejado_spawner.processes.process_table import LAB_ID_VARIABLE
@@ -36,6 +38,8 @@ class Launched:
     process: subprocess.Popen[bytes]
     ready: int
     log: Path
+    killed_before: int = 0
+    """How many processes the kernel had killed for want of memory when it was started."""
 
     def close(self) -> None:
         """Close the pipe; safe to call twice."""
@@ -52,10 +56,11 @@ def launch(process: LabProcess, lab_id: str, log: Path, *, nice: int = 0) -> Lau
 
     Raises
     ------
-    LabDied
+    LabFailed
         If the program cannot be executed.
     """
     reading, writing = os.pipe()
+    killed = killed_for_memory()
     try:
         variables = {
             **process.environment,
@@ -66,16 +71,18 @@ def launch(process: LabProcess, lab_id: str, log: Path, *, nice: int = 0) -> Lau
             child = _popen(process, variables, writing, output.fileno())
     except OSError as error:
         os.close(reading)
-        raise LabDied(
+        raise LabFailed(
+            "command",
             f"The lab's server {process.argv[0]} cannot be executed by UID {process.uid}: "
-            f"{error.strerror}. Ask the administrator whether that user can reach the folder."
+            f"{error.strerror}.",
+            "Ask the administrator whether that user can reach the folder.",
         ) from error
     finally:
         os.close(writing)
     if nice:
         with contextlib.suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, child.pid, nice)
-    return Launched(child, reading, log)
+    return Launched(child, reading, log, killed)
 
 
 async def wait_ready(launched: Launched) -> None:
@@ -83,8 +90,8 @@ async def wait_ready(launched: Launched) -> None:
 
     Raises
     ------
-    LabDied
-        As soon as the lab has died instead, with the last lines of its log.
+    LabFailed
+        As soon as the lab has died instead, with the last lines of its log as details.
     """
     try:
         said = await _read_until_ready(launched.ready)
@@ -97,10 +104,12 @@ async def wait_ready(launched: Launched) -> None:
     code = child.poll()
     how = "closed its connection to the hub" if code is None else f"ended with {_exit(code)}"
     lines = log_tail(launched.log)
-    text = "\n".join(lines) or "(it wrote nothing)"
-    raise LabDied(
-        f"The lab's server {how} before it was ready. The last lines of its log:\n{text}", lines
-    )
+    if code == -signal.SIGKILL and killed_for_memory() > launched.killed_before:
+        message = "The machine had no memory left, and the lab was ended before it was ready."
+        raise LabFailed("out_of_memory", message, details=lines)
+    silent = "" if lines else " It wrote nothing."
+    message = f"The lab's server {how} before it was ready.{silent}"
+    raise LabFailed("crashed", message, details=lines)
 
 
 def log_tail(log: Path) -> tuple[str, ...]:
@@ -113,6 +122,15 @@ def log_tail(log: Path) -> tuple[str, ...]:
     except OSError:
         return ()
     return tuple(deque((line for line in text.splitlines() if line.strip()), _TAIL_LINES))
+
+
+def killed_for_memory(vmstat: Path = Path("/proc/vmstat")) -> int:
+    """How many processes the kernel has killed for want of memory since it runs (Linux 4.13)."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", vmstat.read_text("ascii"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _open_log(log: Path) -> BinaryIO:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from despejado_images.files import write_text
 
 from despejado_spawner.processes.files import storage_errors
 from despejado_spawner.processes.process_table import boot_id, start_time
@@ -58,20 +58,8 @@ class LabRecord:
 def write_record(folder: Path, record: LabRecord) -> None:
     """Write ``lab.json`` of a lab's folder at once or not at all; raises ``LabFolderError``."""
     with storage_errors(folder):
-        _write_record(folder, record)
-
-
-def _write_record(folder: Path, record: LabRecord) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=".lab-", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(record.to_json(), stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(folder / RECORD_NAME)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        # not forced to the disk: what would lose it ends the lab, too
+        write_text(folder / RECORD_NAME, json.dumps(record.to_json(), indent=2), 0o600)
 
 
 def read_record(folder: Path) -> LabRecord | None:

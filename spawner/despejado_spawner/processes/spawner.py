@@ -14,7 +14,6 @@ from despejado_images.environments import (
     UI_TAG,
     EnvironmentStore,
 )
-from despejado_images.image import Image
 from despejado_images.menu import parse_policy
 from jupyterhub.spawner import Spawner
 from jupyterhub.utils import maybe_future, random_port
@@ -24,17 +23,19 @@ from traitlets import (
     Float,
     Instance,
     Integer,
+    List,
     TraitError,
     Unicode,
     default,
 )
 
-from despejado_spawner.errors import LabDied, SpawnerError
+from despejado_spawner.errors import LabFailed, SpawnerError
 from despejado_spawner.failures import spawn_failure
 from despejado_spawner.history import StartHistory
 from despejado_spawner.homes import ensure_home
 from despejado_spawner.identity import FIRST_USER_ID, check_identity
-from despejado_spawner.models import Identity, LabPlan, Size, SpawnOptions
+from despejado_spawner.lab_plan import Places, plan_lab
+from despejado_spawner.models import Identity, LabPlan
 from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.menu import Menu, bigger_sizes
 from despejado_spawner.processes.environment_steps import environment_for
@@ -58,7 +59,7 @@ from despejado_spawner.slugs import folder_name
 _GRACE_AT_FAILURE = 2.0
 
 
-class LocalLabSpawner(TypedOptions, Spawner):
+class LocalLabSpawner(Spawner):
     """Starts each lab as a process in a session of its own, as its user when run as root.
 
     What a process lab cannot enforce: CPU and memory of a size are told to the lab and its
@@ -160,6 +161,20 @@ class LocalLabSpawner(TypedOptions, Spawner):
         help="Seconds that a lab has to end its kernels when stopped, before it is killed.",
     )
 
+    start_timeout = Integer(
+        3600,
+        config=True,
+        help="Seconds that a start may take, with the building of an environment where needed.",
+    )
+
+    ip = Unicode("127.0.0.1", config=True, help="The address that labs listen at.")
+
+    env_keep = List(
+        ["LANG", "LC_ALL", "TZ"],
+        config=True,
+        help="Variables of the hub that labs get: nothing of its Python, its tokens or its PATH.",
+    )
+
     secrets = Dict(
         help="""
         Secrets of the lab: file name to text, each a file of mode 0400 in the runtime folder.
@@ -167,7 +182,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
         """
     )
 
-    phases = tuple(phase.value for phase in PROCESS_SCALE)
+    phases = tuple(PROCESS_SCALE)
     """The phases of a start in their order, for the hub's pages."""
 
     _record: LabRecord | None = None
@@ -176,19 +191,10 @@ class LocalLabSpawner(TypedOptions, Spawner):
     _starting = False
     _watcher: asyncio.Task[None] | None = None
 
-    @default("start_timeout")
-    def _default_start_timeout(self) -> int:
-        """A start includes the building of an environment where it is not ready."""
-        return 3600
-
-    @default("ip")
-    def _default_ip(self) -> str:
-        return "127.0.0.1"
-
-    @default("env_keep")
-    def _default_env_keep(self) -> list[str]:
-        """Nothing of the hub's own Python, its tokens or its PATH."""
-        return ["LANG", "LC_ALL", "TZ"]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._options = TypedOptions(self, self.menu)
+        self.observe(self._options.note_previous, "user_options")
 
     @default("environments_root")
     def _default_environments_root(self) -> str:
@@ -230,8 +236,24 @@ class LocalLabSpawner(TypedOptions, Spawner):
         choices = self.environment_store.choices()
         return Menu.of(choices, named_sizes(self.sizes), self.default_size)
 
-    def menu_url(self) -> str:
-        return f"{self.hub.base_url}{self.menu_path.lstrip('/')}" if self.menu_path else ""
+    async def get_options_form(self) -> str:
+        """The spawn form."""
+        return await self._options.form()
+
+    def run_options_from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a submitted form."""
+        return self._options.from_form(form_data)
+
+    def options_from_query(self, query_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a spawn link."""
+        return self._options.from_link(query_data)
+
+    async def _run_apply_user_options(self, user_options: object) -> None:
+        """Check the options before any hook of the site runs (overrides JupyterHub's wrapper,
+        which would log a traceback for a refusal)."""
+        options = await self._options.check(user_options)
+        if self.apply_user_options:
+            await super()._run_apply_user_options(options)
 
     # State
 
@@ -294,8 +316,7 @@ class LocalLabSpawner(TypedOptions, Spawner):
             progress.close()
 
     async def _start(self, progress: SpawnProgress) -> str:
-        options = self.spawn_options()
-        menu = self.menu()
+        options, menu = self._options.chosen(), self.menu()
         size = menu.size(options.size)
         identity = await self._identity()
         store = self.environment_store
@@ -306,13 +327,22 @@ class LocalLabSpawner(TypedOptions, Spawner):
         self._make_home(identity)
         if not self.port:
             self.port = random_port()
-        plan = self._plan(
-            options,
-            identity,
-            size,
-            image=image.image,
+        places = Places(
+            ip=self.ip,
+            home=self.home,
+            runtime=self.lab_folder / "runtime",
             server_prefix=ui.prefix,
             kernel_python=image.python,
+            tutorials=Path(self.tutorials) if self.tutorials else None,
+        )
+        plan = plan_lab(
+            self,
+            places,
+            identity=identity,
+            options=options,
+            image=image.image,
+            size=size,
+            bigger_sizes=bigger_sizes(menu.sizes, size),
         )
         await self._run(plan, progress)
         return f"http://{self.ip}:{self.port}"
@@ -331,44 +361,6 @@ class LocalLabSpawner(TypedOptions, Spawner):
         self.home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         for warning in ensure_home(self.home, identity).warnings:
             self.log.warning("Home of %s: %s", self.user.name, warning)
-
-    def _plan(
-        self,
-        options: SpawnOptions,
-        identity: Identity,
-        size: Size,
-        *,
-        image: Image,
-        server_prefix: Path,
-        kernel_python: Path,
-    ) -> LabPlan:
-        own = dict(self.environment)
-        variables = {name: str(value) for name, value in self.get_env().items()}
-        return LabPlan(
-            identity=identity,
-            options=options,
-            image=image,
-            size=size,
-            server_name=self.name,
-            base_url=self.server.base_url,
-            hub_url=self.hub.base_url,
-            ip=self.ip,
-            port=self.port,
-            home=self.home,
-            runtime=self.lab_folder / "runtime",
-            server_prefix=server_prefix,
-            kernel_python=kernel_python,
-            discovery=self.discovery,
-            hub_environment={k: v for k, v in variables.items() if k not in own},
-            environment={k: v for k, v in variables.items() if k in own},
-            secrets=self.secrets,
-            base_passwd=self.base_passwd,
-            base_group=self.base_group,
-            tutorials=Path(self.tutorials) if self.tutorials else None,
-            default_url=self.default_url or "/lab",
-            extra_args=tuple(self.get_args()),
-            bigger_sizes=bigger_sizes(named_sizes(self.sizes), size),
-        )
 
     async def _run(self, plan: LabPlan, progress: SpawnProgress) -> None:
         process = build_process(plan)
@@ -401,22 +393,13 @@ class LocalLabSpawner(TypedOptions, Spawner):
                 await wait_ready(launched)
             ready = True
         except TimeoutError:
-            raise self._late() from None
+            raise _late(self.log_file, self.server_timeout) from None
         finally:
             launched.close()
             if not ready:
                 await self._end(self._record, grace=_GRACE_AT_FAILURE)
         history.add(time.monotonic() - began)
         progress.tell(Phase.READY, "JupyterLab is ready.")
-
-    def _late(self) -> LabDied:
-        lines = log_tail(self.log_file)
-        return LabDied(
-            f"The lab's server was not ready within {self.server_timeout:g} s and was ended. "
-            "Try again; if it happens again, tell the administrator. The last lines of its "
-            "log:\n" + "\n".join(lines),
-            lines,
-        )
 
     async def _end_leftover(self) -> None:
         """A lab of this name that runs although the hub does not know it would fight with ours."""
@@ -476,6 +459,11 @@ class LocalLabSpawner(TypedOptions, Spawner):
         if self._progress is not None:
             async for event in self._progress.listen():
                 yield event.to_json()
+
+
+def _late(log: Path, seconds: float) -> LabFailed:
+    message = f"The lab's server was not ready within {seconds:g} s and was ended."
+    return LabFailed("timeout", message, details=log_tail(log))
 
 
 def _current_task() -> asyncio.Task[Any] | None:

@@ -236,8 +236,8 @@ class FakeApi:
             return web.json_response(item)
         if request.method == "PATCH":
             item = copy.deepcopy(item)
-            if isinstance(body, list):
-                item["patched"] = body
+            if request.content_type == "application/strategic-merge-patch+json":
+                _strategic_merge(item, body)
             else:
                 _merge(item, body)
             item = self.put(plural, item)
@@ -452,6 +452,16 @@ def _merge(target: Manifest, patch: Manifest) -> None:
             _merge(target[key], value)
         else:
             target[key] = value
+
+
+def _strategic_merge(target: Manifest, patch: Manifest) -> None:
+    """As the API server merges a pod's scheduling gates: a list whose key is the name."""
+    for each in patch["spec"].pop("schedulingGates", []):
+        assert each.get("$patch") == "delete"
+        gates = target["spec"].get("schedulingGates") or []
+        left = [gate for gate in gates if gate["name"] != each["name"]]
+        target["spec"]["schedulingGates"] = left
+    _merge(target, patch)
 
 
 def _line(kind: str, item: Manifest) -> bytes:

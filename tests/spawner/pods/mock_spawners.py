@@ -7,20 +7,13 @@ from typing import Any
 
 import kubespawner.spawner
 import pytest
-from despejado_spawner.pods.kubespawner.profiles import TypedProfiles
 from despejado_spawner.pods.spawner import LabSpawner
 from jupyterhub import orm
 from jupyterhub.utils import maybe_future
 from kubespawner import KubeSpawner
 from traitlets.config import Config
 
-
-class Profiled(TypedProfiles, KubeSpawner):
-    """The strict profiles on a KubeSpawner that is otherwise as it comes."""
-
-
 STOCK_AND_OURS = (KubeSpawner, LabSpawner)
-WITH_PROFILES = (Profiled, LabSpawner)
 
 
 def without_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +86,7 @@ def notebook(pod: dict[str, Any]) -> dict[str, Any]:
 async def final_pod(spawner: Any) -> dict[str, Any]:
     """The pod that a start would create, after the site's hook and all of the spawner's own."""
     if isinstance(spawner, LabSpawner):
-        return dict((await spawner.plan_start("start1")).pod)
+        return dict((await spawner.parts.planner.plan("start1")).pod)
     pod = await spawner.get_pod_manifest()
     if spawner.modify_pod_hook:
         pod = await maybe_future(spawner.modify_pod_hook(spawner, pod))

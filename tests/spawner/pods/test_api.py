@@ -117,15 +117,26 @@ async def test_what_is_not_there_is_none(api: FakeApi, lab: LabApi) -> None:
     assert await lab.log_tail(POD, "notebook") == []
 
 
-async def test_patches_are_of_the_type_that_they_look_like(api: FakeApi, lab: LabApi) -> None:
+async def test_a_patch_changes_what_it_names(api: FakeApi, lab: LabApi) -> None:
     api.put("pods", lab_pod())
-    patched = await lab.patch_pod(POD, {"metadata": {"annotations": {"a": "b"}}})
+    patched = await lab.patch("Pod", POD, {"metadata": {"annotations": {"a": "b"}}})
     assert patched is not None
     assert patched["metadata"]["annotations"] == {"a": "b"}
-    gate = [{"op": "remove", "path": "/spec/schedulingGates/0"}]
-    patched = await lab.patch_pod(POD, gate)
-    assert patched is not None
-    assert patched["patched"] == gate, HOME_GATE
+    assert patched["spec"]["containers"]
+
+
+@pytest.mark.parametrize("others", [[], ["site.org/quota"], ["site.org/quota", "site.org/b"]])
+async def test_a_gate_is_opened_by_its_name_whatever_others_do(
+    api: FakeApi, lab: LabApi, others: list[str]
+) -> None:
+    """A gate of the site's own may go at any time, before ours or after it."""
+    gated = lab_pod()
+    gated["spec"]["schedulingGates"] = [{"name": name} for name in (*others, HOME_GATE)]
+    api.put("pods", gated)
+    for _ in range(2):  # a hub that comes back does it again
+        opened = await lab.open_gate(POD, HOME_GATE)
+        assert opened is not None
+        assert [gate["name"] for gate in opened["spec"]["schedulingGates"]] == others
 
 
 async def test_values_of_a_secret_are_set_and_not_sent_back(api: FakeApi, lab: LabApi) -> None:

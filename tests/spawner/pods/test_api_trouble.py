@@ -71,8 +71,10 @@ async def test_an_answer_that_does_not_come_is_asked_for_again(api: FakeApi) -> 
 
 async def test_a_server_that_restarts_is_waited_for(api: FakeApi) -> None:
     await api.stop()
-    create = asyncio.create_task(lab_api().create_pod(lab_pod()))
-    await asyncio.sleep(0.2)
+    lab = lab_api()
+    create = asyncio.create_task(lab.create_pod(lab_pod()))
+    while lab.calls["POST pods"] < 2:  # the first try has failed
+        await asyncio.sleep(0.01)
     assert not create.done()
     # Its roles are not read yet in the first moment: everybody is refused.
     api.fail("POST", "pods", status=403, reason="Forbidden", message=FORBIDDEN, times=2)
@@ -163,8 +165,8 @@ async def test_values_of_a_secret_are_in_no_error_and_no_log(
     api.fail("POST", "secrets", status=422, reason="Invalid", message=message, times=2)
     with pytest.raises(SpawnerError) as caught:
         await lab_api().create(secret)
+    api.fail("PATCH", "secrets", status=422, reason="Invalid", message=message)
     with pytest.raises(SpawnerError) as patched:
-        api.fail("PATCH", "secrets", status=422, reason="Invalid", message=message)
         await lab_api().patch_secret("token", {"token": TOKEN})
     for error in (caught.value, patched.value):
         shown = f"{error} {error!r} {vars(error)}"

@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from despejado_spawner.pods.cluster.deadline import Deadline
 from despejado_spawner.pods.creation import create_lab
+from despejado_spawner.pods.kubespawner.stock import Stock
 from despejado_spawner.pods.spawner import LabSpawner
 from jupyterhub import orm
 from jupyterhub.objects import Server
@@ -281,8 +282,8 @@ async def test_what_a_killed_hub_made_before_the_pod_is_swept(
     make: Make, api: FakeApi, tmp_path: Path
 ) -> None:
     spawner = give_certificates(make(dns_name_template="{name}.labs"), tmp_path)
-    calls = spawner.lab_api(Deadline.after(20))
-    planned = await spawner.plan_start("start1")
+    calls = spawner.parts.cluster.api(Deadline.after(20))
+    planned = await spawner.parts.planner.plan("start1")
     for each in planned.dependents:
         await calls.create(each)
     swept = await calls.sweep(datetime.now(UTC) + timedelta(minutes=1))
@@ -297,11 +298,13 @@ async def test_a_hub_that_comes_back_makes_the_service_unless_it_is_there(
 ) -> None:
     spawner = make(services_enabled=True, dns_name_template="127.0.0.1")
     await spawner.load_user_options()
-    await spawner.watch_namespace()
-    calls = spawner.lab_api(Deadline.after(20))
-    planned = await spawner.plan_start("start1")
+    await spawner.parts.cluster.start_watching()
+    calls = spawner.parts.cluster.api(Deadline.after(20))
+    planned = await spawner.parts.planner.plan("start1")
     pod = await create_lab(calls, planned.dependents, planned.pod, Mock())
-    before = await calls.replace(spawner.lab_service(pod)) if there else None
+    if there:
+        await Stock(spawner).ensure_service(calls, pod)
+    before = only(api, "services") if there else None
     spawner._check_pending = True  # as a hub that has just started has it
     assert await spawner.poll() is None
     service = only(api, "services")

@@ -20,7 +20,8 @@ from despejado_images.environments.uv import find_uv
 from tests.spawner.local_hub import free_port
 
 CONFIG = Path(__file__).parent / "data" / "profiles_hub_config.py"
-SOURCES = Path(__file__).parents[3] / "spawner"
+ROOT = Path(__file__).parents[3]
+SOURCES = os.pathsep.join(str(ROOT / room) for room in ("spawner", "images"))
 OLDER = (
     "jupyterhub>=5.5.3,<6",
     "jupyterhub-kubespawner>=7.1,<8",
@@ -81,7 +82,7 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         process = subprocess.Popen(
             [python, "-m", "jupyterhub", "-f", CONFIG],
             cwd=folder,
-            env={**os.environ, "TEST_HUB_FOLDER": str(folder), "PYTHONPATH": str(SOURCES)},
+            env={**os.environ, "TEST_HUB_FOLDER": str(folder), "PYTHONPATH": SOURCES},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

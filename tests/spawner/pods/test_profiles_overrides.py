@@ -1,7 +1,4 @@
-"""Overrides of profiles and groups: for one start only, and changing no configuration.
-
-The same for the mixin on a stock KubeSpawner and for LabSpawner.
-"""
+"""Overrides of profiles and groups: for one start only, and changing no configuration."""
 
 from __future__ import annotations
 
@@ -10,9 +7,9 @@ import logging
 from typing import Any
 
 import pytest
+from despejado_spawner.pods.spawner import LabSpawner
 
 from tests.spawner.pods.mock_spawners import (
-    WITH_PROFILES,
     make_spawner,
     manifest,
     notebook,
@@ -27,9 +24,9 @@ def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     without_cluster(monkeypatch)
 
 
-@pytest.fixture(params=WITH_PROFILES, ids=lambda each: each.__name__)
-def spawner_class(request: pytest.FixtureRequest) -> Any:
-    return request.param
+@pytest.fixture
+def spawner_class() -> Any:
+    return LabSpawner
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_what_is_marked_in_the_form_can_be_chosen(saved: object) -> None:
     try:
         parse_profile(part, PROFILES)
     except OptionsError as error:  # what must be written need not have been saved
-        assert error.message == "A value is needed (Tag)."
+        assert error.problem == "A value is needed (Tag)."
         assert error.field not in part
     if isinstance(saved, dict):
         assert part.items() <= saved.items()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from despejado_spawner.pods.cluster.deadline import Deadline
-from despejado_spawner.pods.cluster.event_watch import happened
+from despejado_spawner.pods.cluster.kept_events import happened
 from despejado_spawner.pods.cluster.lab_api import LabApi
 from despejado_spawner.pods.cluster.watches import LabEventReflector, LabPodReflector
 

@@ -231,8 +231,7 @@ async def test_events_of_gone_pods_and_of_yesterday_are_not_kept(api: FakeApi) -
     reflector.prune()
     assert reflector.events == []
     assert not reflector.resources
-    assert not reflector._by_pod
-    assert not reflector._uids
+    assert reflector.kept.empty
     await reflector.stop()
     await pods.stop()
 

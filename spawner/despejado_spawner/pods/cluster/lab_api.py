@@ -12,7 +12,12 @@ from kubespawner.clients import shared_client
 from despejado_spawner.errors import SpawnerError
 from despejado_spawner.pods.cluster.backoff import Backoff
 from despejado_spawner.pods.cluster.objects import ObjectApi, labels_of, object_path
-from despejado_spawner.pods.cluster.requests import JSON, TRANSPORT, Request
+from despejado_spawner.pods.cluster.requests import (
+    JSON,
+    STRATEGIC_MERGE_PATCH,
+    TRANSPORT,
+    Request,
+)
 from despejado_spawner.pods.cluster.stream import ApiStatus, api_status, watch_lines
 from despejado_spawner.pods.models import Manifest
 from despejado_spawner.pods.names import LAB_LABEL, MANAGED_BY, START_LABEL
@@ -31,9 +36,13 @@ class LabApi(ObjectApi):
         there = frozenset({409})
         await self._calls.ask(Request("POST", path, what, body=manifest, expected=there))
 
-    async def patch_pod(self, name: str, patch: Manifest | list[Manifest]) -> Manifest | None:
-        """:meth:`patch` a pod."""
-        return await self.patch("Pod", name, patch)
+    async def open_gate(self, pod: str, gate: str) -> Manifest | None:
+        """Take one scheduling gate from a pod and leave others; None if there is no such pod.
+
+        By name: the place of a gate in the list changes when somebody else opens theirs.
+        """
+        patch = {"spec": {"schedulingGates": [{"$patch": "delete", "name": gate}]}}
+        return await self.patch("Pod", pod, patch, content_type=STRATEGIC_MERGE_PATCH)
 
     async def patch_secret(self, name: str, values: Mapping[str, str]) -> bool:
         """Set values of a Secret; False if there is no such Secret."""

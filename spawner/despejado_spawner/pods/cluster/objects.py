@@ -10,7 +10,6 @@ from typing import Any
 from despejado_spawner.pods.cluster.deadline import Deadline
 from despejado_spawner.pods.cluster.requests import (
     JSON,
-    JSON_PATCH,
     MERGE_PATCH,
     ONLY_METADATA,
     ONLY_METADATA_LIST,
@@ -167,11 +166,12 @@ class ObjectApi:
         self,
         kind: str,
         name: str,
-        patch: Manifest | list[Manifest],
+        patch: Manifest,
         *,
         namespace: str | None = None,
+        content_type: str = MERGE_PATCH,
     ) -> Manifest | None:
-        """Apply a merge patch (a mapping) or a JSON patch (a list); None without such an object.
+        """Apply a patch, by default a merge patch (RFC 7386); None without such an object.
 
         What is returned of a Secret is its metadata.
         """
@@ -182,7 +182,7 @@ class ObjectApi:
                 object_path(kind, where, name),
                 f"change the {kind} {name} in namespace {where}",
                 body=patch,
-                content_type=JSON_PATCH if isinstance(patch, list) else MERGE_PATCH,
+                content_type=content_type,
                 accept=ONLY_METADATA if kind in UNREAD else JSON,
                 expected=frozenset({404}),
             )

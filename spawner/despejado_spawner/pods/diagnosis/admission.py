@@ -6,7 +6,6 @@ import re
 
 from despejado_spawner.errors import LabFailed
 from despejado_spawner.pods.diagnosis.wording import memory_words, sentence
-from despejado_spawner.reasons import failed
 from despejado_spawner.units import parse_cpu, parse_memory
 
 _QUOTA = re.compile(
@@ -49,13 +48,13 @@ def denied(said: str, details: tuple[str, ...]) -> LabFailed | None:
     if "violates PodSecurity" in said:
         why = said.split("violates PodSecurity", 1)[1].strip()
         message = f"Pod Security refuses the lab: {sentence(why)}"
-        return failed("pod_security", message, None, details)
+        return LabFailed("pod_security", message, None, details)
     for pattern in (_WEBHOOK, _POLICY):
         rule = pattern.search(said)
         if rule:
             why = sentence(rule["why"].strip() or "no reason given")
             message = f"The cluster's rule {rule['name']!r} refuses the lab: {why}"
-            return failed("admission", message, None, details)
+            return LabFailed("admission", message, None, details)
     missing = _MISSING.search(said)
     if missing:
         kind, name = next(
@@ -68,10 +67,12 @@ def denied(said: str, details: tuple[str, ...]) -> LabFailed | None:
             if missing[group]
         )
         message = f"The {kind} {name!r} that labs are configured with does not exist."
-        return failed("invalid", message, None, details)
+        return LabFailed("invalid", message, None, details)
     if "is forbidden: " in said and "User " not in said:
         why = said.split("is forbidden: ", 1)[1]
-        return failed("admission", f"The cluster refuses the lab: {sentence(why)}", None, details)
+        return LabFailed(
+            "admission", f"The cluster refuses the lab: {sentence(why)}", None, details
+        )
     return None
 
 
@@ -82,7 +83,7 @@ def _quota(said: str, details: tuple[str, ...]) -> LabFailed | None:
             f"The quota {unspecified['name']!r} wants each lab to say its {unspecified['what']}."
         )
         advice = "Tell the administrator: sizes must set what the quota counts."
-        return failed("quota", message, advice, details)
+        return LabFailed("quota", message, advice, details)
     quota = _QUOTA.search(said)
     if quota is None:
         return None
@@ -96,7 +97,7 @@ def _quota(said: str, details: tuple[str, ...]) -> LabFailed | None:
     never = any(
         _number(wanted) > _number(limited.get(name, "")) for name, wanted in requested.items()
     )
-    return failed("quota", message, "Choose a smaller size." if never else None, details)
+    return LabFailed("quota", message, "Choose a smaller size." if never else None, details)
 
 
 def _limits(said: str, details: tuple[str, ...]) -> LabFailed | None:
@@ -110,7 +111,7 @@ def _limits(said: str, details: tuple[str, ...]) -> LabFailed | None:
     if told:
         where = "volume" if "PersistentVolumeClaim" in said else "lab"
         message = f"The namespace allows a {where} {'; '.join(dict.fromkeys(told))}."
-        return failed("limit_range", message, None, details)
+        return LabFailed("limit_range", message, None, details)
     ratio = _RATIO.search(said)
     if ratio is None:
         return None
@@ -119,7 +120,7 @@ def _limits(said: str, details: tuple[str, ...]) -> LabFailed | None:
         f"{ratio['limit']} times what is guaranteed."
     )
     advice = "Tell the administrator: the sizes guarantee too little of their limits."
-    return failed("limit_range", message, advice, details)
+    return LabFailed("limit_range", message, advice, details)
 
 
 def _amounts(said: str) -> dict[str, str]:

@@ -12,7 +12,6 @@ from despejado_spawner.pods.diagnosis import endings, pulls
 from despejado_spawner.pods.diagnosis.events import began, healed, newest
 from despejado_spawner.pods.diagnosis.pod_view import ContainerState, PodView, text
 from despejado_spawner.pods.diagnosis.wording import sentence
-from despejado_spawner.reasons import failed
 
 Event = Mapping[str, Any]
 
@@ -49,7 +48,7 @@ def stuck(
         return endings.not_startable(said)
     if reason in _HOOK_REASONS:
         message = f"A command that belongs to the lab's start failed: {sentence(said or reason)}"
-        return failed("container_config", message)
+        return LabFailed("container_config", message)
     if reason == "CrashLoopBackOff":
         return endings.crash_loop(view, container, bigger_size)
     return None
@@ -94,7 +93,7 @@ def _not_configurable(said: str, events: Sequence[Event], now: datetime) -> LabF
     if _ROOT.search(said):
         who = "as a user that has no number" if "non-numeric" in said else "as root"
         message = f"The image runs {who}, which a lab may not."
-        return failed("container_config", message, "Choose another image.")
+        return LabFailed("container_config", message, "Choose another image.")
     # The node may hear of a ConfigMap a moment after the pod; everything else is final.
     if _LATE.search(said):
         event = next((each for each in events if each.get("reason") == "Failed"), None)
@@ -104,5 +103,5 @@ def _not_configurable(said: str, events: Sequence[Event], now: datetime) -> LabF
     folder = re.search(r'subPath.* for volumeMount "(?P<name>[^"]+)"', said)
     if folder:
         message = f"The lab's folder on its volume {folder['name']!r} cannot be used."
-        return failed("container_config", message)
-    return failed("container_config", f"The lab's container cannot be made: {sentence(said)}")
+        return LabFailed("container_config", message)
+    return LabFailed("container_config", f"The lab's container cannot be made: {sentence(said)}")

@@ -18,7 +18,6 @@ from despejado_spawner.pods.diagnosis.events import began, event_lines, newest, 
 from despejado_spawner.pods.diagnosis.pod_view import PodView, parse_time, text
 from despejado_spawner.pods.names import HOME_GATE, TITLE_ANNOTATION
 from despejado_spawner.progress import Phase
-from despejado_spawner.reasons import failed
 
 Event = Mapping[str, Any]
 
@@ -119,9 +118,9 @@ def _failure(
                 return failure
     lost = volumes.failure(view, events, now)
     if lost is not None:
-        return failed("volume", lost)
+        return LabFailed("volume", lost)
     unmade = containers.no_sandbox(view, events)
-    return failed("container_config", unmade) if unmade is not None else None
+    return LabFailed("container_config", unmade) if unmade is not None else None
 
 
 def _held(view: PodView, events: Sequence[Event]) -> Waiting:
@@ -154,7 +153,7 @@ def _without_a_place(
         waited=(now - since).total_seconds() if since is not None else 0.0,
     )
     if verdict.final:
-        return Failed(failed(verdict.reason, verdict.message, verdict.advice, details))
+        return Failed(LabFailed(verdict.reason, verdict.message, verdict.advice, details))
     return Waiting(Phase.SCHEDULING, verdict.message, None, verdict.fraction, details)
 
 

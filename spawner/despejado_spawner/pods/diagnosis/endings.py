@@ -11,7 +11,6 @@ from despejado_spawner.pods.diagnosis.events import newest
 from despejado_spawner.pods.diagnosis.evictions import disrupted
 from despejado_spawner.pods.diagnosis.pod_view import ContainerState, PodView, part, text
 from despejado_spawner.pods.diagnosis.wording import memory_words, sentence
-from despejado_spawner.reasons import failed
 
 Event = Mapping[str, Any]
 
@@ -45,7 +44,7 @@ def ended(
     if taken is not None:
         return taken
     if view.reason == "DeadlineExceeded":
-        return failed("ended", "The lab has run for as long as a lab may.")
+        return LabFailed("ended", "The lab has run for as long as a lab may.")
     for container in view.containers():
         if container.kind != "terminated" or not container.needed or container.sidecar:
             continue
@@ -55,7 +54,7 @@ def ended(
             break
         return _killed_by_the_node(container, events) or _terminated(view, container, bigger_size)
     if view.deleting:
-        return failed("deleted", "Your lab is being deleted in the cluster.")
+        return LabFailed("deleted", "Your lab is being deleted in the cluster.")
     if view.phase in ("Failed", "Succeeded"):
         return _without_a_container(view)
     return None
@@ -70,11 +69,11 @@ def not_startable(said: str) -> LabFailed | None:
     if program:
         why = program["why"].strip()
         message = f"The image cannot start a lab: {program['program']}: {why}."
-        return failed("command", message)
+        return LabFailed("command", message)
     if _MISSING.search(said) and not _MOUNTING.search(said):
-        return failed("command", f"The image cannot start a lab: {sentence(short)}")
+        return LabFailed("command", f"The image cannot start a lab: {sentence(short)}")
     message = f"The lab's container cannot start: {sentence(short)}"
-    return failed("container_config", message)
+    return LabFailed("container_config", message)
 
 
 def crash_loop(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
@@ -85,7 +84,7 @@ def crash_loop(view: PodView, container: ContainerState, bigger_size: str | None
     message = f"The lab's {_what(container)} ends as soon as it starts"
     message += f", with {_how(code)}." if isinstance(code, int) else "."
     own, log = _own_words(text(part(container.last, "message")))
-    return failed("crashed", message + own, None, log)
+    return LabFailed("crashed", message + own, None, log)
 
 
 def _terminated(view: PodView, container: ContainerState, bigger_size: str | None) -> LabFailed:
@@ -97,16 +96,16 @@ def _terminated(view: PodView, container: ContainerState, bigger_size: str | Non
             return failure
     own, log = _own_words(container.message)
     if container.exit_code == 0:
-        return failed("ended", f"The lab has ended by itself.{own}", None, log)
+        return LabFailed("ended", f"The lab has ended by itself.{own}", None, log)
     code = container.exit_code
     if code in _NOT_A_PROGRAM:
         message = f"The image cannot start a lab: it has no program to run.{own}"
-        return failed("command", message, None, log)
+        return LabFailed("command", message, None, log)
     how = _how(code) if code is not None else (container.reason or "no exit code")
     message = f"The lab's {_what(container)} ended with {how}.{own}"
     bigger = f" ({bigger_size})" if bigger_size else ""
     advice = f"Start it again, with more memory{bigger} if it needs much."
-    return failed("crashed", message, advice if code == _KILLED else None, log)
+    return LabFailed("crashed", message, advice if code == _KILLED else None, log)
 
 
 def _killed_by_the_node(container: ContainerState, events: Sequence[Event]) -> LabFailed | None:
@@ -115,10 +114,12 @@ def _killed_by_the_node(container: ContainerState, events: Sequence[Event]) -> L
         return None
     if newest(events, "FailedPostStartHook") is not None:
         message = "A command that belongs to the lab's start (its postStart hook) failed."
-        return failed("container_config", message)
+        return LabFailed("container_config", message)
     killing = newest(events, "Killing")
     if killing is not None and re.search(r"failed \w+ probe", text(killing.get("message"))):
-        return failed("crashed", "The lab's server did not answer its health check, and was ended.")
+        return LabFailed(
+            "crashed", "The lab's server did not answer its health check, and was ended."
+        )
     return None
 
 
@@ -129,7 +130,7 @@ def _out_of_memory(view: PodView, container: ContainerState, bigger_size: str | 
     declared = view.declared(container.name, init=container.init)
     limit = text(part(declared, "resources", "limits", "memory"))
     more = f"its limit of {memory_words(limit)}" if limit else "its machine has"
-    return failed("out_of_memory", f"Your lab needed more memory than {more}.", advice)
+    return LabFailed("out_of_memory", f"Your lab needed more memory than {more}.", advice)
 
 
 def _by_the_deletion(view: PodView, container: ContainerState) -> bool:
@@ -147,8 +148,8 @@ def _without_a_container(view: PodView) -> LabFailed:
             advice = "Start it again; another lab was faster to take the place."
         why = said.removeprefix("Pod was rejected: ")
         message = f"The machine {view.node} refused the lab: {why}"
-        return failed("unschedulable", message, advice)
-    return failed("crashed", f"The lab has failed: {said}")
+        return LabFailed("unschedulable", message, advice)
+    return LabFailed("crashed", f"The lab has failed: {said}")
 
 
 def _how(code: int) -> str:

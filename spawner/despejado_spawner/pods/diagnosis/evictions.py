@@ -7,7 +7,6 @@ import re
 from despejado_spawner.errors import LabFailed
 from despejado_spawner.pods.diagnosis.pod_view import PodView, text
 from despejado_spawner.pods.diagnosis.wording import memory_words, sentence
-from despejado_spawner.reasons import failed
 
 _LOST = ("NodeLost", "NodeShutdown", "Terminated", "Shutdown")
 """Reasons of pods whose node is gone or goes down (kubelet's, node controller's)."""
@@ -22,22 +21,22 @@ def disrupted(view: PodView, bigger_size: str | None) -> LabFailed | None:
     """Why the cluster takes this pod away; None while it does not."""
     if view.reason == "Evicted":
         message, advice = _evicted(view, bigger_size)
-        return failed("evicted", message, advice)
+        return LabFailed("evicted", message, advice)
     condition = view.condition("DisruptionTarget")
     why = text(condition.get("reason")) if condition.get("status") == "True" else ""
     if view.reason == "Preempting" or why == "PreemptionByScheduler":
         message = "The cluster ended your lab to make room for something that it ranks higher."
-        return failed("evicted", message, "Start it again.")
+        return LabFailed("evicted", message, "Start it again.")
     if why == "EvictionByEvictionAPI":
         message = f"The machine of your lab ({view.node}) is being emptied for maintenance."
-        return failed("evicted", message, "Start it again; it will get another machine.")
+        return LabFailed("evicted", message, "Start it again; it will get another machine.")
     if view.reason in _LOST or why in _LOST_DISRUPTION:
         message = f"The machine of your lab ({view.node}) does not answer or was shut down."
-        return failed("node_lost", message)
+        return LabFailed("node_lost", message)
     if why:
         said = text(condition.get("message")) or why
         message = f"The cluster takes your lab away: {sentence(said)}"
-        return failed("evicted", message, "Start it again.")
+        return LabFailed("evicted", message, "Start it again.")
     return None
 
 

@@ -19,18 +19,12 @@ from despejado_spawner.pods.diagnosis.events import event_lines, in_order, momen
 from despejado_spawner.pods.diagnosis.pod_view import PodView, parse_time
 from despejado_spawner.pods.names import TITLE_ANNOTATION
 from despejado_spawner.progress import Phase
-from despejado_spawner.reasons import reason_of
+from despejado_spawner.reasons import REASONS
 
 Event = Mapping[str, Any]
 
 LINES = 12
 """The last lines of events that are shown."""
-_TITLES = {
-    Phase.QUEUED: "Held back",
-    Phase.HOME: "The home folder is being prepared",
-    Phase.SCHEDULING: "Waiting for a place",
-    Phase.PULLING: "Being set up on its machine",
-}
 
 
 @dataclass(frozen=True)
@@ -82,7 +76,7 @@ def explain_pod(
     if isinstance(found, Waiting):
         since = _waiting_since(view, found.phase)
         return Explanation(
-            _TITLES.get(found.phase, "Starting"),
+            found.phase.waiting,
             f"{found.message}{_for_how_long(since, now)}",
             phase=found.phase,
             since=since,
@@ -91,7 +85,7 @@ def explain_pod(
         )
     failure = found.failure
     return Explanation(
-        reason_of(failure.reason).title,
+        REASONS[failure.reason].title,
         failure.message,
         reason=failure.reason,
         since=_failed_since(view) if isinstance(found, Failed) else _ended_at(view),

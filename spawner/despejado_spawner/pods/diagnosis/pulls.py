@@ -19,7 +19,6 @@ from despejado_spawner.errors import LabFailed
 from despejado_spawner.pods.diagnosis.events import began, newest
 from despejado_spawner.pods.diagnosis.pod_view import ContainerState, PodView, parse_time, text
 from despejado_spawner.pods.diagnosis.wording import sentence
-from despejado_spawner.reasons import failed
 
 Event = Mapping[str, Any]
 
@@ -95,21 +94,21 @@ def failure(
     image, host = container.image, registry_of(container.image)
     if container.reason == "InvalidImageName" or _SHORT_NAME.search(container.message):
         message = f"{image!r} is no name of an image, or one without its registry."
-        return failed("image_name", message)
+        return LabFailed("image_name", message)
     if container.reason == "ErrImageNeverPull":
         message = f"The image {image} is not on the machine, and it may not be downloaded."
-        return failed("image_not_found", message)
+        return LabFailed("image_not_found", message)
     # The name is taken out: an image may be called "denied" or have the tag 404.
     said = why(container, events).replace(image, "the image")
     if container.reason == "SignatureValidationFailed":
         message = f"The signature of the image {image} is not valid: {sentence(said)}"
-        return failed("image_refused", message)
+        return LabFailed("image_refused", message)
     # In this order: a name server's "no such host" and a token service that is away are no
     # answers of the registry, and one that hides what one may not see says "denied" of what is
     # not there.
     if _PLATFORM.search(said):
         message = f"The image {image} is not made for the processor of {view.node}."
-        return failed("image_not_found", message)
+        return LabFailed("image_not_found", message)
     unreachable = not _ANSWERED.search(said) and _UNREACHABLE.search(said)
     if unreachable or container.reason == "RegistryUnavailable":
         waited = _waited(view, events, now)
@@ -119,21 +118,21 @@ def failure(
             f"The image {image} cannot be downloaded: the registry {host} {_trouble(said)}, for "
             f"{waited:.0f} s now."
         )
-        return failed("image_pull", message)
+        return LabFailed("image_pull", message)
     if _REFUSED.search(said):
         message = (
             f"The registry {host} does not give the image {image} to the cluster: it is not there, "
             "or needs credentials."
         )
-        return failed("image_refused", message)
+        return LabFailed("image_refused", message)
     if _NOT_FOUND.search(said):
         message = f"The image {image} does not exist."
-        return failed("image_not_found", message)
+        return LabFailed("image_not_found", message)
     waited = _waited(view, events, now)
     if waited < patience:
         return None
     message = f"The image {image} cannot be downloaded: {sentence(said or 'no reason given')}"
-    return failed("image_pull", message)
+    return LabFailed("image_pull", message)
 
 
 def why(container: ContainerState, events: Sequence[Event]) -> str:

@@ -14,7 +14,6 @@ from despejado_spawner.errors import LabFailed
 from despejado_spawner.pods.diagnosis.admission import denied
 from despejado_spawner.pods.diagnosis.pod_view import items, part, text
 from despejado_spawner.pods.diagnosis.wording import sentence
-from despejado_spawner.reasons import failed
 
 _RIGHT = re.compile(
     r'User "(?P<user>[^"]+)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)" '
@@ -42,19 +41,19 @@ def refusal(
         case 401:
             message = f"The cluster does not know the hub that asks it to {what}."
             advice = "Tell the administrator: the hub's service account or its token is not valid."
-            return failed("permission", message, advice, details)
+            return LabFailed("permission", message, advice, details)
         case 403:
             message = f"The cluster does not let the hub {what}: {sentence(said)}"
-            return failed("permission", message, None, details)
+            return LabFailed("permission", message, None, details)
         case 404:
             message = f"The cluster has no place to {what}: {sentence(said)}"
-            return failed("invalid", message, None, details)
+            return LabFailed("invalid", message, None, details)
         case 400 | 413 | 415 | 422:
             message = f"The cluster refuses to {what}: {sentence(_causes(document) or said)}"
-            return failed("invalid", message, None, details)
+            return LabFailed("invalid", message, None, details)
         case 429:
             message = f"The cluster has too much to do to {what}."
-            return failed("api", message, None, details)
+            return LabFailed("api", message, None, details)
         case _:
             return _no_answer(said, what, details)
 
@@ -70,18 +69,18 @@ def _no_right(said: str, what: str, details: tuple[str, ...]) -> LabFailed | Non
         f"Tell the administrator: {right['user']} needs a {role} with apiGroups "
         f'["{right["group"]}"], resources ["{right["resource"]}"], verbs ["{right["verb"]}"].'
     )
-    return failed("permission", f"The hub may not {what}.", advice, details)
+    return LabFailed("permission", f"The hub may not {what}.", advice, details)
 
 
 def _no_namespace(said: str, details: tuple[str, ...]) -> LabFailed | None:
     missing = _NO_NAMESPACE.search(said)
     if missing:
         message = f"The labs' namespace {missing['name']!r} does not exist."
-        return failed("invalid", message, "Tell the administrator.", details)
+        return LabFailed("invalid", message, "Tell the administrator.", details)
     ending = _ENDING_NAMESPACE.search(said)
     if ending:
         message = f"The labs' namespace {ending['name']!r} is being deleted."
-        return failed("invalid", message, "Tell the administrator.", details)
+        return LabFailed("invalid", message, "Tell the administrator.", details)
     return None
 
 
@@ -91,9 +90,9 @@ def _no_answer(said: str, what: str, details: tuple[str, ...]) -> LabFailed:
         # Not the API server is away, but a service that it must ask.
         message = f"The cluster did not {what}: its webhook {hook['name']!r} does not answer."
         advice = f"Tell the administrator: the admission webhook {hook['name']!r} is away."
-        return failed("api", message, advice, details)
+        return LabFailed("api", message, advice, details)
     message = f"The cluster did not {what}: {sentence(said or 'no answer')}"
-    return failed("api", message, None, details)
+    return LabFailed("api", message, None, details)
 
 
 def _causes(document: Mapping[str, Any]) -> str:

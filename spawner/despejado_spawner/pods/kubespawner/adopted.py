@@ -26,9 +26,6 @@ from despejado_spawner.pods.names import (
 
 SECRET_VARIABLES = ("JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN")
 """Variables that JupyterHub hands to a server and that nobody else may read."""
-DEFAULT_UID = 1000
-DEFAULT_GID = 100
-"""The user of the Jupyter images and the defaults of z2jh: *restricted* needs a number."""
 _SECRETS = "/etc/despejado/secrets"
 _NAME = "despejado"
 

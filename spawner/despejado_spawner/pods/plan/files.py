@@ -91,7 +91,8 @@ def secret_values(plan: PodPlan) -> dict[str, str]:
     if HUB_TOKEN in plan.lab.secrets:
         raise PlanError(
             f"A secret of the lab is called {HUB_TOKEN!r}, which is the name of the server's own "
-            "token. Call it by another name."
+            "token.",
+            "Call it by another name.",
         )
     values = {file.path.name: file.content for file in _files(plan, {}) if file.secret}
     token = hub_token(plan)
@@ -108,7 +109,7 @@ def renewed_values(secrets: Mapping[str, str], discovery: Mapping[str, Any]) -> 
     """
     for name in (HUB_TOKEN, NETRC):
         if name in secrets:
-            raise PlanError(f"A secret of the lab cannot be called {name!r}. Rename it.")
+            raise PlanError(f"A secret of the lab cannot be called {name!r}.", "Rename it.")
     values = dict(secrets)
     if "token" in values:
         values[NETRC] = netrc(values["token"], discovery)
@@ -196,7 +197,8 @@ def _files(plan: PodPlan, variables: Mapping[str, str]) -> list[LabFile]:
     try:
         return list(lab_files(plan.lab, dict(variables)))
     except ValueError as error:
-        raise PlanError(f"{error}: letters, digits, '.', '_' and '-' make a name.") from None
+        allowed = "Letters, digits, '.', '_' and '-' make a name."
+        raise PlanError(f"{error}.", allowed) from None
 
 
 def _key(path: str) -> str:
@@ -204,6 +206,7 @@ def _key(path: str) -> str:
     if not _KEY.fullmatch(key):
         raise PlanError(
             f"The lab's file {path!r} cannot be a key of a ConfigMap: letters, digits, '.', '_' "
-            "and '-' are allowed. Rename the variable that it is called after."
+            "and '-' are allowed.",
+            "Rename the variable that it is called after.",
         )
     return key

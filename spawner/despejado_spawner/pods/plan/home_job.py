@@ -65,7 +65,8 @@ def home_request(plan: PodPlan) -> HomeRequest | None:
     if not sub_path:
         raise PlanError(
             f"The home of {identity.username!r} is the whole of claim {home.mount.claim!r}, which "
-            "all labs share. A home on a shared claim needs a folder (sub_path)."
+            "all labs share.",
+            "A home on a shared claim needs a folder (sub_path).",
         )
     above = PurePosixPath(sub_path)
     return HomeRequest(
@@ -92,7 +93,8 @@ def known_request(pod: Manifest) -> HomeRequest:
     except (ValueError, TypeError):
         raise PlanError(
             f"The pod {pod['metadata']['name']} waits for its home, and its annotation "
-            f"{HOME_ANNOTATION} does not say which. Stop the lab and start it again."
+            f"{HOME_ANNOTATION} does not say which.",
+            "Stop the lab and start it again.",
         ) from None
 
 
@@ -179,12 +181,13 @@ def read_home_verdict(message: str) -> HomeReport:
     if isinstance(verdict, Mapping):
         error, created = verdict.get("error"), verdict.get("created")
         if isinstance(error, str) and error:
-            raise HomeError(error)
+            raise HomeError(error, "")  # its own words say what to do
         if isinstance(created, bool):
             warnings = verdict.get("warnings")
             texts = warnings if isinstance(warnings, list) else []
             return HomeReport(created, tuple(map(str, texts)))
     raise HomeError(
         "The job that prepares home folders failed. Tell the administrator; it said: "
-        f"{message.strip()[-_SHOWN:] or 'nothing'}"
+        f"{message.strip()[-_SHOWN:] or 'nothing'}",
+        "",
     )

@@ -27,8 +27,8 @@ def mount_all(spec: Manifest, notebook: Manifest, plan: PodPlan, files: FileMoun
     for volume in given:
         if volume["name"].startswith(_OWN_VOLUMES):
             raise PlanError(
-                f"The site's volume {volume['name']!r} has a name of the platform's. Call it by "
-                f"one that does not begin with {_OWN_VOLUMES!r}."
+                f"The site's volume {volume['name']!r} has a name of the platform's.",
+                f"Call it by one that does not begin with {_OWN_VOLUMES!r}.",
             )
     site = notebook.get("volumeMounts") or []
     claim_volumes, claim_mounts = _claims(plan)
@@ -101,12 +101,13 @@ def _check_mount(mount: Manifest, taken: dict[str, str], *, launcher: bool) -> N
         if plain not in _FREE and (inside or PurePosixPath(reserved).is_relative_to(plain)):
             raise PlanError(
                 f"{what} is refused: it would cover {reserved}, which belongs to the system or "
-                "the platform. Mount it elsewhere."
+                "the platform.",
+                "Mount it elsewhere.",
             )
     if plain in taken:
         raise PlanError(
-            f"{what} is refused: volume {taken[plain]!r} is mounted there already. Give each a "
-            "path of its own."
+            f"{what} is refused: volume {taken[plain]!r} is mounted there already.",
+            "Give each a path of its own.",
         )
     taken[plain] = volume
 

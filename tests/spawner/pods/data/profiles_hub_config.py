@@ -1,14 +1,14 @@
 """JupyterHub configuration of a hub with profiles whose labs end in words instead of pods."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import kubespawner.spawner
-from despejado_spawner.pods.kubespawner.profiles import TypedProfiles
+from despejado_spawner.pods.spawner import LabSpawner
 from jupyterhub.proxy import Proxy
-from kubespawner import KubeSpawner
 from tornado.web import HTTPError
 
 c: Any = globals()["get_config"]()
@@ -30,8 +30,11 @@ class NoProxy(Proxy):
         }
 
 
-class Labs(TypedProfiles, KubeSpawner):
-    async def start(self) -> str:
+class Labs(LabSpawner):
+    def start(self) -> asyncio.Future[str]:
+        return asyncio.ensure_future(self._refused())
+
+    async def _refused(self) -> str:
         await self.load_user_options()
         raise HTTPError(503, f"would start {self.image}")
 

@@ -15,7 +15,7 @@ class ProfileListError(SpawnerError, ValueError):
 
     def __init__(self, where: str, message: str) -> None:
         self.where = where
-        super().__init__(f"{where} {message} Tell the administrator.")
+        super().__init__(f"{where} {message}", "Tell the administrator.")
 
 
 def profiles_of(configured: object) -> list[Mapping[str, Any]]:

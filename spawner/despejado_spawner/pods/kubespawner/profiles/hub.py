@@ -1,4 +1,4 @@
-"""KubeSpawner's profiles in a hub: the same configuration, input and overridable methods.
+"""KubeSpawner's profiles in a hub: the same configuration, input and names for sites to call.
 
 Profiles are checked where :class:`~despejado_spawner.options.hub.TypedOptions` checks, before any
 hook of the site, and applied where KubeSpawner does, at the start; a refused choice is a 400 and
@@ -8,11 +8,9 @@ leaves the previous one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from jupyterhub.utils import maybe_future
-from traitlets import Bool, HasTraits, default, observe
 
 from despejado_spawner.errors import OptionsError, SpawnerError
 from despejado_spawner.failures import spawn_failure
@@ -23,156 +21,148 @@ from despejado_spawner.pods.kubespawner.profiles.form import (
     read_fields,
     render_profiles,
 )
-from despejado_spawner.pods.kubespawner.profiles.overrides import copied, merged
+from despejado_spawner.pods.kubespawner.profiles.overrides import Overrides
 from despejado_spawner.pods.kubespawner.profiles.parse import (
     PROFILE,
     Profile,
     ProfileChoice,
-    find_profile,
     offered_part,
     parse_profile,
 )
-from despejado_spawner.pods.kubespawner.profiles.templates import Template
-
-if TYPE_CHECKING:
-    from kubespawner import KubeSpawner as _KubeSpawner
-else:
-    _KubeSpawner = HasTraits
-
-_ABSENT = object()
 
 
-@dataclass(frozen=True)
-class _Override:
-    """A setting that was changed for one start: what it was and what it was set to."""
+class ProfileOptions:
+    """Makes the profile list of a spawner strict in what it takes.
 
-    source: Literal["group", "profile"]
-    name: str
-    before: Any
-    after: Any
+    Parameters
+    ----------
+    spawner
+        A KubeSpawner whose hook points ask this object.
+    stock
+        The same spawner's methods as they are without those hook points (``super()``).
+    overrides
+        What of the spawner's settings is changed for a start.
+    """
 
-
-class TypedProfiles(_KubeSpawner):
-    """Put before ``KubeSpawner``, makes its profile list strict in what it takes."""
-
-    strict_options = Bool(
-        False,
-        config=True,
-        help="""
-        Refuse spawn options that the chosen profile does not have. By default they are ignored
-        with a warning, as KubeSpawner does, because hooks of the site may read them.
-        """,
-    )
-
-    _previous_options: Mapping[str, Any] | None = None
-    _profiles_of_start: tuple[Any, Sequence[Profile]] | None = None
-    _overrides: tuple[_Override, ...] = ()
+    def __init__(self, spawner: Any, stock: Any, overrides: Overrides) -> None:
+        self._spawner = spawner
+        self._stock = stock
+        self._overrides = overrides
+        self._previous: Mapping[str, Any] = {}
+        self._of_start: tuple[Any, Sequence[Profile]] | None = None
 
     # The form
 
-    @default("options_form")
-    def _options_form_default(self) -> Any:
-        """Rendered at each visit: the list and the last choice may have changed since the first."""
-        return self._render_options_form_dynamically if self.profile_list else ""
+    async def form(self) -> str:
+        """The form of the site's own, else that of the profiles."""
+        form: str = await self._stock.get_options_form()
+        return form
 
-    async def _render_options_form_dynamically(self, current_spawner: Any) -> str:
+    def default_form(self) -> Any:
+        """Rendered at each visit: the list and the last choice may have changed since the first."""
+        return self._rendered if self._spawner.profile_list else ""
+
+    async def _rendered(self, current_spawner: Any) -> str:
         try:
-            return self._render_options_form(await self._evaluated_profiles())
+            return self.render(await self._current())
         except SpawnerError as error:
             raise spawn_failure(error) from None
 
-    def _render_options_form(self, profile_list: Any) -> str:
+    def render(self, profile_list: Any) -> str:
         """The form, with what of the last choice is still offered."""
-        profiles = self._get_initialized_profile_list(profiles_of(profile_list))
-        saved = self.orm_spawner.user_options if self.orm_spawner else None
+        spawner = self._spawner
+        profiles = self._initialized(profile_list)
+        saved = spawner.orm_spawner.user_options if spawner.orm_spawner else None
         if not isinstance(saved, Mapping):
-            saved = self.user_options
+            saved = spawner.user_options
         offered = offered_part(saved, profiles)
         gone = [name for name in saved if name not in offered]
         if gone:
-            self.log.info("Saved options of %s are not offered any more: %s", self._log_name, gone)
+            name = spawner._log_name
+            spawner.log.info("Saved options of %s are not offered any more: %s", name, gone)
         return render_profiles(
             profiles,
             offered,
-            self.profile_form_template,
-            self.additional_profile_form_template_paths,
+            spawner.profile_form_template,
+            spawner.additional_profile_form_template_paths,
         )
 
-    def run_options_from_form(self, form_data: Mapping[str, Any]) -> Any:
-        """Options of a submitted form."""
+    def from_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a submitted form, by the site's own reading if it has one."""
         try:
-            return super().run_options_from_form(form_data)
+            options: dict[str, Any] = self._stock.run_options_from_form(form_data)
         except SpawnerError as error:
             raise spawn_failure(error) from None
+        return options
 
-    def options_from_query(self, query_data: Mapping[str, Any]) -> Any:
-        """Options of a spawn link."""
+    def from_link(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a spawn link's query."""
         # Links to a site without profiles are in a form of the site's own.
-        fields = link_fields(query_data) if self.profile_list else query_data
-        return self.run_options_from_form(fields)
+        return self.from_form(link_fields(query) if self._spawner.profile_list else query)
 
-    def _options_from_form(self, formdata: Mapping[str, Any]) -> dict[str, Any]:
-        options, unknown = read_fields(formdata)
+    def read_form(self, form_data: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of the fields of the profiles' form."""
+        options, unknown = read_fields(form_data)
         self._tell_unknown(unknown)
         return options
 
     # The choice
 
-    @observe("user_options")
-    def _note_previous_options(self, change: Any) -> None:
-        self._previous_options = change.old if isinstance(change.old, Mapping) else None
+    def note_previous(self, change: Any) -> None:
+        """An observer of ``user_options``: what they were before."""
+        self._previous = change.old if isinstance(change.old, Mapping) else {}
 
-    async def _run_apply_user_options(self, user_options: object) -> None:
-        """Check the choice before any hook of the site runs (overrides JupyterHub's wrapper,
-        which knows no profiles and warns of options that nobody handles)."""
+    async def check(self, user_options: object) -> dict[str, Any]:
+        """Check the choice; what the site's `apply_user_options` is to get."""
+        spawner = self._spawner
         try:
-            profiles = await self._evaluated_profiles()
-            self._profiles_of_start = (self.profile_list, profiles)
+            profiles = await self._current()
+            self._of_start = (spawner.profile_list, profiles)
             if profiles:
                 self._checked(user_options, profiles)
         except OptionsError as error:
-            self._restore_options()
+            self._restore()
             raise spawn_failure(error) from None
         except SpawnerError as error:
             raise spawn_failure(error) from None
         # The same options at the next start are no change that would be noted.
-        self._previous_options = self.user_options
-        if self.apply_user_options:
-            await super()._run_apply_user_options(self._options_of_the_site(profiles))
+        self._previous = spawner.user_options
+        return self._of_the_site(profiles)
 
     def _checked(self, user_options: object, profiles: Sequence[Profile]) -> ProfileChoice:
         choice = parse_profile(user_options, profiles)
-        if not self.apply_user_options:
+        if not self._spawner.apply_user_options:
             self._tell_unknown(choice.unknown)
         return choice
 
     def _tell_unknown(self, names: Sequence[str]) -> None:
         if not names:
             return
-        if self.strict_options:
+        if self._spawner.strict_options:
             raise OptionsError(str(names[0])[:60], "There is no such spawn option.")
         # shown: they are anybody's text
-        self.log.warning("Ignoring unrecognized spawn options: %s", ", ".join(map(shown, names)))
+        said = ", ".join(map(shown, names))
+        self._spawner.log.warning("Ignoring unrecognized spawn options: %s", said)
 
-    def _restore_options(self) -> None:
-        previous = dict(self._previous_options or {})
-        self.user_options = previous
-        self._previous_options = previous
-        if self.orm_spawner is not None:
-            self.orm_spawner.user_options = previous
+    def _restore(self) -> None:
+        previous = dict(self._previous)
+        self._spawner.user_options = previous
+        self._previous = previous
+        if self._spawner.orm_spawner is not None:
+            self._spawner.orm_spawner.user_options = previous
 
-    def _options_of_the_site(self, profiles: Sequence[Profile]) -> dict[str, Any]:
-        """What the site's `apply_user_options` gets; a table of it knows nothing of profiles, and
-        JupyterHub warns of each option that is not in the table."""
-        options: dict[str, Any] = self.user_options
-        if not isinstance(self.apply_user_options, dict) or not profiles:
+    def _of_the_site(self, profiles: Sequence[Profile]) -> dict[str, Any]:
+        """A table of the site knows nothing of profiles, and JupyterHub warns of each option that
+        is not in the table."""
+        options: dict[str, Any] = self._spawner.user_options
+        if not isinstance(self._spawner.apply_user_options, dict) or not profiles:
             return options
         unknown = parse_profile(options, profiles).unknown
         return {name: value for name, value in options.items() if name in unknown}
 
     # The start
 
-    async def load_user_options(self) -> None:
+    async def load(self) -> None:
         """Check the choice again, as hooks of the site may have changed it, and apply it.
 
         Raises
@@ -180,76 +170,44 @@ class TypedProfiles(_KubeSpawner):
         OptionsError
             If it is not offered.
         """
-        seen, self._profiles_of_start = self._profiles_of_start, None
-        if seen is not None and callable(seen[0]) and seen[0] is self.profile_list:
+        spawner = self._spawner
+        seen, self._of_start = self._of_start, None
+        if seen is not None and callable(seen[0]) and seen[0] is spawner.profile_list:
             profiles = seen[1]
         else:
-            profiles = await self._evaluated_profiles()
-        self._undo_overrides("profile")
+            profiles = await self._current()
+        self._overrides.undo("profile")
         if not profiles:
-            if self.user_options.get(PROFILE):
-                self.log.warning("There are no profiles, so none was applied")
+            if spawner.user_options.get(PROFILE):
+                spawner.log.warning("There are no profiles, so none was applied")
             return
-        self._validate_user_options(profiles)
-        choice = parse_profile(self.user_options, profiles)
-        self.log.debug("Applying profile %s", choice.profile["slug"])
+        choice = parse_profile(spawner.user_options, profiles)
+        spawner.log.debug("Applying profile %s", choice.profile["slug"])
         for override in choice.overrides:
             for name, value in override.items():
                 if callable(value):
-                    value = await maybe_future(value(self))  # noqa: PLW2901
-                self._override("profile", name, value)
+                    value = await maybe_future(value(spawner))  # noqa: PLW2901
+                self._overrides.apply("profile", name, value)
 
-    async def _evaluated_profiles(self) -> Sequence[Profile]:
+    async def _current(self) -> Sequence[Profile]:
         """The profiles as they are now, with slugs and defaults; empty for none."""
-        configured = self.profile_list
+        configured = self._spawner.profile_list
         if callable(configured):
-            configured = await maybe_future(configured(self))
-        profiles: Sequence[Profile] = self._get_initialized_profile_list(profiles_of(configured))
+            configured = await maybe_future(configured(self._spawner))
+        return self._initialized(configured)
+
+    def _initialized(self, profile_list: Any) -> Sequence[Profile]:
+        profiles: Sequence[Profile] = self._spawner._get_initialized_profile_list(
+            profiles_of(profile_list)
+        )
         return profiles
 
-    def _validate_user_options(self, profile_list: Sequence[Profile]) -> None:
-        if profile_list:
-            parse_profile(self.user_options, profile_list)
+    # What profiles do not tell
 
-    def _get_profile(self, slug: str | None, profile_list: Sequence[Profile]) -> Profile:
-        return find_profile(slug, profile_list)
+    def image_bytes(self) -> int | None:
+        """A profile names an image; how big it is nobody knows."""
+        return None
 
-    # Settings
-
-    def _apply_overrides(self, spawner_override: Mapping[str, Any]) -> None:
-        """Apply overrides of a group; mappings are merged, into new ones."""
-        for name, value in spawner_override.items():
-            self._override("group", name, value(self) if callable(value) else value)
-
-    def _override(self, source: Literal["group", "profile"], name: str, value: Any) -> None:
-        before: Any = getattr(self, name, _ABSENT)
-        if before is _ABSENT:
-            self.log.warning("%s override of %s: there is no such setting", source, name)
-        both = isinstance(before, dict) and isinstance(value, Mapping)
-        setattr(self, name, merged(before, value) if both else copied(value))
-        change = _Override(source, name, before, getattr(self, name))
-        self._overrides = (*self._overrides, change)
-        self.log.debug("%s override of %s", source, name)
-
-    def _undo_overrides(self, *sources: Literal["group", "profile"]) -> None:
-        """Give settings their values from before, unless somebody else has set them since."""
-        for change in reversed(self._overrides):
-            if change.source not in sources or getattr(self, change.name) is not change.after:
-                continue
-            if change.before is _ABSENT:
-                delattr(self, change.name)
-            else:
-                setattr(self, change.name, change.before)
-        self._overrides = tuple(each for each in self._overrides if each.source not in sources)
-
-    def clear_state(self) -> None:
-        """Also what the profile and groups of the last start have set: it was for that start."""
-        self._undo_overrides("group", "profile")
-        super().clear_state()
-
-    # Templates
-
-    def _expand_user_properties(self, template: str, slug_scheme: str | None = None) -> str:
-        """KubeSpawner's templates; text that is none is kept (``templates.expand``)."""
-        expanded: str = super()._expand_user_properties(Template(template), slug_scheme)
-        return expanded
+    def bigger_size(self) -> str | None:
+        """Profiles have no sizes that could be compared."""
+        return None
