@@ -28,6 +28,9 @@ def main(arguments: list[str]) -> None:
     adopt()
     gc.freeze()
     gc.enable()
+    # JupyterHub would import every spawner and every proxy that is installed, to list their traits
+    # for --help-all; ours come from the configuration file.
+    JupyterHub.instance(classes=[])
     configuration = Path(__file__).parent / "jupyterhub_config" / "file.py"
     JupyterHub.launch_instance([f"--config={configuration}", *arguments[1:]])
 

@@ -32,20 +32,29 @@ def report():
     print(json.dumps({**found, "modules": len(sys.modules)}))
 """
 
-STOCK = (
+LOAD = (
     REPORT
     + """
-from jupyterhub.app import JupyterHub
-from kubespawner import KubeSpawner
-from traitlets.config import Config
-Config().JupyterHub.spawner_class = KubeSpawner
-report()
+def load(arguments):
+    from jupyterhub.app import JupyterHub
+    app = JupyterHub.instance()
+    app.parse_command_line(arguments)
+    app.load_config_file(app.config_file)
+    assert "kubespawner" in sys.modules and app.spawner_class
+    report()
+"""
+)
+
+STOCK = (
+    LOAD
+    + """
+load(sys.argv[1:])
 """
 )
 
 # The last thing before JupyterHub would run is the only thing that is not as in the real process.
 OURS = (
-    REPORT
+    LOAD
     + """
 from despejado_hub import launch
 prepare = launch.check_once
@@ -56,12 +65,6 @@ def check_once(*arguments):
         from jupyterhub.app import JupyterHub
         JupyterHub.launch_instance = load
     return adopt_and_stop
-def load(arguments):
-    from traitlets.config import Config
-    file = arguments[0].partition("=")[2]
-    exec(compile(open(file).read(), file, "exec"), {"c": Config(), "__file__": file})
-    assert "kubespawner" in sys.modules
-    report()
 launch.check_once = check_once
 launch.main(sys.argv[1:])
 """
@@ -128,7 +131,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="despejado-bench-") as name:
         folder = Path(name)
         python = Path(sys.executable)
-        subjects = {"stock": Subject(python, STOCK)}
+        (folder / "stock.py").write_text('c.JupyterHub.spawner_class = "kubespawner.KubeSpawner"\n')
+        subjects = {"stock": Subject(python, STOCK, [f"--config={folder / 'stock.py'}"])}
         for seen in (False, True):
             when = "again" if seen else "first"
             subjects[f"hub, {when}"] = hub(folder, ROOT, python, seen=seen)

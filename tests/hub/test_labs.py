@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,6 +89,34 @@ def test_a_hub_with_pods_imports_nothing_that_builds_environments() -> None:
     assert "despejado_spawner.pods.spawner" in found
     assert not {"uv", "pip", "despejado_images.environments"} & found
     assert not {"despejado_spawner.processes.spawner", "despejado_images.containers"} & found
+
+
+STARTED = """
+import sys
+from despejado_hub import launch
+def without_a_database(*arguments):
+    def adopt():
+        from jupyterhub.app import JupyterHub
+        JupyterHub.launch_instance = stop
+    return adopt
+def stop(arguments):
+    from jupyterhub.app import JupyterHub
+    JupyterHub.instance().parse_command_line(arguments)
+    print(*sorted(sys.modules))
+launch.check_once = without_a_database
+launch.main(sys.argv[1:])
+"""
+
+
+def test_a_hub_imports_no_spawner_before_it_knows_which(tmp_path: Path) -> None:
+    file = tmp_path / "hub.json"
+    file.write_text(json.dumps({"runtime": {"state": str(tmp_path)}}))
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED, file], capture_output=True, text=True, check=True
+    )
+    found = set(done.stdout.split())
+    assert "jupyterhub.app" in found
+    assert not {"kubespawner", "despejado_spawner.processes.spawner"} & found
 
 
 @pytest.fixture
