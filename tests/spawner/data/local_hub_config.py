@@ -131,7 +131,14 @@ c.JupyterHub.load_roles = [
     {
         "name": "tests",
         "services": ["tests"],
-        "scopes": ["admin:users", "admin:servers", "tokens", "access:servers", "read:metrics"],
+        "scopes": [
+            "admin:users",
+            "admin:groups",
+            "admin:servers",
+            "tokens",
+            "access:servers",
+            "read:metrics",
+        ],
     }
 ]
 c.LocalLabSpawner.state_dir = settings["state"]
