@@ -361,3 +361,24 @@ def test_cpu_units() -> None:
 @given(st.integers(min_value=0, max_value=10**9 - 1))
 def test_a_time_that_is_written_is_read_back(seconds: int) -> None:
     assert quantity.parse_duration(quantity.format_duration(seconds)) == seconds
+
+
+def test_the_options_in_the_operators_page_are_understood(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operators.md").read_text()
+    section = page.split("## Options of your own")[1]
+    example = section.split("```yaml\n")[1].split("```")[0]
+    file = tmp_path / "platform.yaml"
+    file.write_text("extends: despejado:demo\n" + example.replace("labs:", PODS_AND_SIZES, 1))
+    options = load_platform(file).labs.options
+    assert list(options) == ["release", "gpu", "batch"]
+
+
+PODS_AND_SIZES = """labs:
+  spawner: kubernetes
+  sizes: {large: {cpu: 4, memory: 16Gi}}
+  kubernetes:
+    namespace: labs
+    platform_host: 192.0.2.1
+    images: {repository: registry.example.org/despejado/lab}
+    data: {claim: data}
+"""
