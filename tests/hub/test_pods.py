@@ -432,6 +432,6 @@ async def test_every_key_of_the_menu_reaches_the_spawner(state: Path) -> None:
     spawner = LabSpawner(
         _mock=True, image_repository="registry.example.org/lab", image_policy=policy
     )
-    assert spawner.parts.menu is not None
+    assert spawner.image_source is not None
     with pytest.raises(TraitError, match="image_policy: 'weekly' is unknown"):
         LabSpawner(_mock=True, image_policy={"weekly": 3})
