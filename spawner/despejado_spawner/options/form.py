@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options.fields import OF_EVERY_LAB, fields_of
+from despejado_spawner.options.inputs import plain
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_options
 
@@ -57,6 +58,7 @@ def render_form(
         general_error=error if error is not None and error.field not in fields else None,
         menu_url=menu_url,
         note=image_note,
+        plain=plain,
     )
 
 
