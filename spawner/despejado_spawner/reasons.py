@@ -49,11 +49,6 @@ REASONS: Mapping[str, Reason] = {
         "Choose another image; this one does not have what a lab needs to start.",
         400,
     ),
-    "processor": Reason(
-        "The image is for another processor",
-        "Choose another image; tell the administrator which one this was.",
-        400,
-    ),
     "crashed": Reason(
         "The lab ended with an error",
         "Start it again; with the option to reset your environment if you changed it lately.",

@@ -70,8 +70,6 @@ def not_startable(said: str) -> LabFailed | None:
         why = program["why"].strip()
         message = f"The image cannot start a lab: {program['program']}: {why}."
         return LabFailed("command", message)
-    if "exec format error" in said:
-        return LabFailed("processor", f"The image cannot start a lab here: {sentence(short)}")
     if _MISSING.search(said) and not _MOUNTING.search(said):
         return LabFailed("command", f"The image cannot start a lab: {sentence(short)}")
     message = f"The lab's container cannot start: {sentence(short)}"
