@@ -16,7 +16,6 @@ class Phase(StrEnum):
 
     QUEUED = "queued"
     ENVIRONMENT = "environment"
-    CERTIFICATES = "certificates"
     HOME = "home"
     SCHEDULING = "scheduling"
     PULLING = "pulling"
@@ -38,7 +37,6 @@ _WORDS: Mapping[Phase, tuple[str, str]] = MappingProxyType(
     {
         Phase.QUEUED: ("Accepted", "Held back"),
         Phase.ENVIRONMENT: ("Software environment", "The software is being prepared"),
-        Phase.CERTIFICATES: ("Certificates", "Certificates are being made"),
         Phase.HOME: ("Home folder", "The home folder is being prepared"),
         Phase.SCHEDULING: ("A place in the cluster", "Waiting for a place"),
         Phase.PULLING: ("Software image", "Being set up on its machine"),
@@ -62,7 +60,6 @@ PROCESS_SCALE: Scale = MappingProxyType(
 POD_SCALE: Scale = MappingProxyType(
     {
         Phase.QUEUED: 2,
-        Phase.CERTIFICATES: 4,
         Phase.HOME: 5,
         Phase.SCHEDULING: 10,
         Phase.PULLING: 20,

@@ -124,8 +124,6 @@ class LabStarter:
 
     async def _launch(self, progress: SpawnProgress, start_id: str, deadline: Deadline) -> str:
         progress.tell(Phase.QUEUED, "Your lab is being prepared.")
-        if self._lab.internal_ssl:
-            progress.tell(Phase.CERTIFICATES, "Making the lab's certificates.")
         await self._options.load()
         api = self._cluster.api(deadline, progress)
         await self._stock.ensure_namespace(api)
