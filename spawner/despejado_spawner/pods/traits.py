@@ -185,10 +185,6 @@ class LabTraits(KubeSpawner):
         help="What a lab may write to its node's disk (like ``10Gi``); empty for no limit.",
     )
 
-    runtime_class = ModelTrait(
-        str | None, None, config=True, help="The RuntimeClass of labs; None for the cluster's own."
-    )
-
     pod_security = Enum(
         POD_SECURITY,
         "restricted",

@@ -49,9 +49,6 @@ class PodSettings(Model):
         title="Pod security",
         description="restricted: labs pass Kubernetes' level of that name.",
     )
-    runtime_class: str | None = Field(
-        default=None, title="Runtime class", description="The RuntimeClass of labs."
-    )
     autoscaler: bool = Field(
         default=False,
         title="Autoscaler",

@@ -147,8 +147,6 @@ def _spec(spec: Manifest, plan: PodPlan) -> None:
     spec["enableServiceLinks"] = False
     # The service account is the site's to choose; its token is mounted only if the site says so.
     spec.setdefault("automountServiceAccountToken", False)
-    if plan.settings.runtime_class is not None:
-        spec["runtimeClassName"] = plan.settings.runtime_class
     effect = plan.effect
     if effect.node_selector:
         spec["nodeSelector"] = {**(spec.get("nodeSelector") or {}), **effect.node_selector}
