@@ -19,6 +19,9 @@ from despejado_spawner.options import (
     parse_options,
     remembered,
 )
+from despejado_spawner.options.fields import OF_EVERY_LAB
+from despejado_spawner.options.form import render_form
+from despejado_spawner.options.inputs import Flag
 from despejado_spawner.options.notices import Notices
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,3 +193,17 @@ def test_the_hub_s_log_tells_each_notice_once(caplog: pytest.LogCaptureFixture) 
     notices.tell(log, source)
     told = ["One.", "Two.", "One.", "Away."]
     assert caplog.messages == [f"Images: {each}" for each in told]
+
+
+def test_one_more_option_of_every_lab_is_a_line_of_the_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it does to a lab is said where it does so: the second file that it costs."""
+    monkeypatch.setitem(OF_EVERY_LAB, "gpu", lambda _: Flag("gpu", "Graphics", "One processor."))
+    options = parse_options({"gpu": True}, MENU)
+    assert options.own == {"gpu": True}
+    assert parse_form({"gpu": ["true"]}, MENU) == parse_link({"opt-gpu": ["true"]}, MENU) == options
+    assert parse_options(options_to_json(options), MENU) == options
+    assert 'name="gpu"' in render_form(MENU, options_to_json(options))
+    with pytest.raises(OptionsError, match=r"^gpu: 'maybe' is neither yes nor no"):
+        parse_options({"gpu": "maybe"}, MENU)

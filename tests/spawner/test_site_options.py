@@ -8,11 +8,13 @@ import pytest
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options import Menu, options_to_json, parse_options
+from despejado_spawner.options.form import render_form
 from despejado_spawner.options.inputs import Number
 from despejado_spawner.site.options import SiteOptions, effect_of, inputs_for
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
 
+from tests.spawner.test_form import Elements
 from tests.spawner.test_options import ANY_JSON, MENU
 
 ADAPTER: TypeAdapter[SiteOptions] = TypeAdapter(SiteOptions)
@@ -150,3 +152,28 @@ def test_a_flag_that_is_off_does_nothing() -> None:
 def test_what_a_site_cannot_mean_is_refused(name: str, option: object, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ADAPTER.validate_python({name: option})
+
+
+def test_the_form_offers_them_with_words_bounds_and_help() -> None:
+    html = render_form(menu_for("gpu-users", "commissioning"), {"gpu": 3, "release": "dp2"})
+    found = Elements(html)
+    [gpu] = found.all("input", name="gpu")
+    assert (gpu["type"], gpu["min"], gpu["max"], gpu["value"]) == ("number", "0", "4", "3")
+    assert gpu["aria-describedby"] == "own-gpu-help"
+    [label] = found.all("label", **{"for": "own-gpu"})
+    assert label
+    [dp1, dp2] = found.all("input", name="release")
+    assert "checked" in dp2 and "checked" not in dp1
+    assert found.all("span", id=str(dp2["aria-describedby"]))
+    [batch] = found.all("input", name="batch")
+    assert (batch["type"], batch["value"]) == ("checkbox", "true")
+    assert "0 to 4." in html
+
+
+def test_a_refused_option_has_its_error_beside_it() -> None:
+    error = OptionsError("gpu", "9 is not possible.", ("0 to 4",))
+    found = Elements(render_form(menu_for("gpu-users"), {}, error))
+    [gpu] = found.all("input", name="gpu")
+    assert gpu["aria-invalid"] == "true"
+    assert gpu["aria-describedby"] == "own-gpu-help own-gpu-error"
+    assert found.all("p", id="own-gpu-error", role="alert")

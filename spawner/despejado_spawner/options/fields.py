@@ -5,6 +5,7 @@ Form, REST, links and saved options all go through the same list.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -49,13 +50,15 @@ def _reset(_: Menu) -> Input:
     )
 
 
+ATTRIBUTES = tuple(field.name for field in dataclasses.fields(SpawnOptions) if field.name != "own")
 OF_EVERY_LAB: dict[str, Callable[[Menu], Input]] = {
     "image": _image,
     "size": _size,
     "debug": _debug,
     "reset": _reset,
 }
-"""By name; those of `SpawnOptions`. A site's own options cannot be called like them."""
+"""By name. Those that are no attribute of `SpawnOptions` are among its `own`; a site's own options
+cannot be called like any of them."""
 
 
 def fields_of(menu: Menu) -> tuple[Input, ...]:
@@ -65,4 +68,4 @@ def fields_of(menu: Menu) -> tuple[Input, ...]:
 
 def options_to_json(options: SpawnOptions) -> dict[str, Any]:
     """The options as a REST body; ``parse_options`` reads it back to the same options."""
-    return {name: getattr(options, name) for name in OF_EVERY_LAB} | dict(options.own)
+    return {name: getattr(options, name) for name in ATTRIBUTES} | dict(options.own)

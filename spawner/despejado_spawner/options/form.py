@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
-from despejado_spawner.options.fields import OF_EVERY_LAB, fields_of
+from despejado_spawner.options.fields import ATTRIBUTES, fields_of
+from despejado_spawner.options.inputs import Input, plain
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_options
 
@@ -45,7 +46,7 @@ def render_form(
     fields = {field.name: field for field in fields_of(menu)}
     return _TEMPLATES.get_template("spawn_form.html").render(
         fields=fields,
-        own=[field for name, field in fields.items() if name not in OF_EVERY_LAB],
+        own=_own_fields(menu),
         groups=[
             ("ready", "Ready now", "", ready),
             ("first-use", "Built on first use", _group_note(others), others),
@@ -57,6 +58,7 @@ def render_form(
         general_error=error if error is not None and error.field not in fields else None,
         menu_url=menu_url,
         note=image_note,
+        plain=plain,
     )
 
 
@@ -100,7 +102,8 @@ def _group_note(images: list[Image]) -> str:
 def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
     """The last choice, field by field; debug and reset are asked for anew each time."""
     raw: dict[str, Any] = {}
-    for name in ("image", "size", *(field.name for field in menu.own)):
+    own_fields = _own_fields(menu)
+    for name in ("image", "size", *(field.name for field in own_fields)):
         try:
             parse_options({name: saved.get(name)}, menu)
         except OptionsError:
@@ -109,7 +112,12 @@ def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
     try:
         options = parse_options(raw, menu)
     except OptionsError:
-        own = {field.name: field.unsaid() for field in menu.own}
+        own = {field.name: field.unsaid() for field in own_fields}
         return SpawnOptions(image="", size=menu.default_size, own=own)
     image = menu.aliases.get(options.image, options.image)
     return SpawnOptions(image=image, size=options.size, own=options.own)
+
+
+def _own_fields(menu: Menu) -> list[Input]:
+    """What stands below image and size, beside debug and reset."""
+    return [field for field in fields_of(menu) if field.name not in ATTRIBUTES]

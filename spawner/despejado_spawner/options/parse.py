@@ -8,7 +8,7 @@ from typing import Any
 
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
-from despejado_spawner.options.fields import OF_EVERY_LAB, fields_of, options_to_json
+from despejado_spawner.options.fields import ATTRIBUTES, fields_of, options_to_json
 from despejado_spawner.options.inputs import shown
 from despejado_spawner.options.menu import Menu
 
@@ -42,7 +42,7 @@ def parse_options(raw: object, menu: Menu) -> SpawnOptions:
     for field in fields:
         value = _single(field.name, raw.get(field.name))
         values[field.name] = field.unsaid() if value is None else field.parse(value)
-    common = {name: values.pop(name) for name in OF_EVERY_LAB}
+    common = {name: values.pop(name) for name in ATTRIBUTES}
     return SpawnOptions(**common, own=values)
 
 

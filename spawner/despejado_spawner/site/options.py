@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, PositiveFloat, model_validator
 
 from despejado_spawner.models import NOTHING, OptionValue
+from despejado_spawner.options.fields import OF_EVERY_LAB
 from despejado_spawner.options.inputs import Choice, Flag, Input, Number, plain
 from despejado_spawner.site.names import LabelKey
 from despejado_spawner.site.storage import Mount
@@ -20,7 +21,7 @@ from despejado_spawner.site.values import Model, matching, refuse
 
 VALUE = "{value}"
 """Stands in an effect for what was chosen."""
-RESERVED = ("image", "size", "debug", "reset", "options", "profile", "display_name", "next")
+RESERVED = (*OF_EVERY_LAB, "options", "profile", "display_name", "next")
 """Names that options of every lab, or JupyterHub's pages, have."""
 OF_PODS = ("node_selector", "tolerations", "resources", "mounts")
 """The effects that only a lab in a cluster can have."""
