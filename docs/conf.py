@@ -24,6 +24,7 @@ release = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]
 version = release
 
 extensions = ["myst_parser", "sphinx.ext.apidoc", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+napoleon_google_docstring = False
 exclude_patterns = ["api/*/modules.rst"]
 myst_heading_anchors = 3
 default_role = "code"

@@ -77,6 +77,7 @@ class ProxyBuildHook(BuildHookInterface[Any]):
     """Make ``despejado_hub/_proxy`` before the wheel (or the editable install) is put together."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Bundle the proxy, if its sources have changed since the last time."""
         source = Path(self.root) / "proxy"
         target = Path(self.root) / "despejado_hub" / "_proxy"
         wanted = digest(source)

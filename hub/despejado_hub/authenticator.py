@@ -48,9 +48,11 @@ class DemoAuthenticator(Authenticator):
         self._hash = bytes.fromhex(record["scrypt"])
 
     def normalize_username(self, username: str) -> str:
+        """The name as it was typed, without spaces around it, in small letters."""
         return username.strip().lower()
 
     def validate_username(self, username: str) -> bool:
+        """Whether :func:`refused_name` has nothing against the name."""
         return refused_name(username) is None
 
     def _is_password(self, typed: str) -> bool:

@@ -15,6 +15,7 @@ class MenuHandler(BaseHandler):
 
     @web.authenticated
     async def get(self) -> None:
+        """Answer with the menu; 404 where the spawn page has all of it."""
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         menu = self.settings["despejado_menu"]
@@ -27,6 +28,7 @@ class DiscoveryHandler(BaseHandler):
     """``GET /hub/despejado/discovery``: the services, for clients outside a lab; no secret."""
 
     def get(self) -> None:
+        """Answer with the discovery document; no login is asked for."""
         self.set_header("Content-Type", "application/json")
         self.finish(self.settings["despejado_discovery"])
 

@@ -15,6 +15,13 @@ from despejado_hub.fast_start import check_once, skip_unused
 
 
 def main(arguments: list[str]) -> None:
+    """Run a hub until it ends.
+
+    Parameters
+    ----------
+    arguments
+        ``FILE``, then further ones of JupyterHub's command line.
+    """
     file = Path(arguments[0]).absolute()
     os.environ["DESPEJADO_HUB_CONFIG"] = str(file)
     folder = Path(json.loads(file.read_text())["runtime"]["state"]) / "hub"

@@ -85,6 +85,7 @@ class ProgressEvent:
     details: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
+        """What the progress page gets; what is not known has no key."""
         event: dict[str, Any] = {
             "progress": self.progress,
             "message": self.message,
@@ -119,6 +120,7 @@ class SpawnProgress:
 
     @property
     def events(self) -> tuple[ProgressEvent, ...]:
+        """What was told so far, the oldest first."""
         return tuple(self._events)
 
     @property

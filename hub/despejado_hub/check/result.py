@@ -19,6 +19,7 @@ class Result:
     advice: str | None = None
 
     def as_dict(self) -> dict[str, str | None]:
+        """The fields, for JSON."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -20,14 +20,17 @@ Main = Callable[[argparse.Namespace], int]
 
 
 def say(text: str) -> None:
+    """Write text and the end of its line to standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
 
 
 def say_json(document: object) -> None:
+    """Write a document to standard output, indented."""
     say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def complain(text: str) -> None:
+    """Write one error to standard error."""
     sys.stderr.write(f"despejado: {text}\n")
 
 

@@ -30,12 +30,16 @@ class SourceText(str):
 
 @dataclass(frozen=True)
 class Scalar:
+    """A single value; text is `SourceText`."""
+
     value: str | int | float | bool | None
     place: Place
 
 
 @dataclass(frozen=True)
 class Sequence:
+    """A list, in the order of the file."""
+
     items: tuple[Node, ...]
     place: Place
 

@@ -102,6 +102,7 @@ class EmbeddedRegistry(IdentitySource):
 
     @classmethod
     def of(cls, settings: Any, state: Path) -> EmbeddedRegistry:
+        """The registry in ``hub/identities.sqlite`` of the state folder."""
         return cls(state / "hub" / "identities.sqlite", settings)
 
     async def identity(self, username: str, auth_state: Mapping[str, Any] | None) -> Identity:
@@ -109,12 +110,15 @@ class EmbeddedRegistry(IdentitySource):
         return await asyncio.to_thread(self.assign, username)
 
     async def groups(self, username: str, auth_state: Mapping[str, Any] | None) -> Collection[str]:
+        """The names of the groups that the policy gives the user."""
         return list(self._groups_of(username))
 
     async def preview(self, username: str) -> Identity:
+        """See `IdentitySource.preview`; numbers that nobody has yet may be others later."""
         return await asyncio.to_thread(self.would_assign, username)
 
     async def seen(self, username: str) -> Identity | None:
+        """See `IdentitySource.seen`."""
         if not self.path.exists():
             return None
         with self._connection() as database:

@@ -26,7 +26,9 @@ def open_database(path: Path) -> sqlite3.Connection:
 
 
 def engine_options(path: Path) -> dict[str, Any]:
-    """``c.JupyterHub.db_kwargs``: each connection of the hub's engine, and of no other one, is
-    opened by `open_database`. (A listener on SQLAlchemy's Engine would reach every database of
-    the process, a read-only Butler repository too.)"""
+    """``c.JupyterHub.db_kwargs``, by which :func:`open_database` opens each connection.
+
+    Of the hub's engine only: a listener on SQLAlchemy's Engine would reach every database of the
+    process, a read-only Butler repository too.
+    """
     return {"creator": partial(open_database, path)}

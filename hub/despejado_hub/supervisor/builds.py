@@ -14,6 +14,7 @@ from despejado_hub.labs import labs_of
 
 
 def main(arguments: list[str]) -> None:
+    """Make ready what the platform file, the first argument, offers; STATE is the second."""
     platform, state = arguments
 
     def say(line: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> None:
+    """Run the culler; arguments are the token's file, then the culler's own."""
     token_file, *rest = arguments
     os.environ["JUPYTERHUB_API_TOKEN"] = Path(token_file).read_text().strip()
     sys.argv = ["jupyterhub-idle-culler", *rest]

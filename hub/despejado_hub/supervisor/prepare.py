@@ -46,6 +46,7 @@ def write_configuration(platform: Platform, runtime: Runtime, platform_file: str
 
 
 def main(arguments: list[str]) -> int:
+    """See the module; the status of the process is returned."""
     file = Path(arguments[0])
     state = Path(arguments[1]) if len(arguments) > 1 else None
     try:

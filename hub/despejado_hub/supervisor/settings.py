@@ -25,10 +25,12 @@ class Draft:
     password: str | None
 
     def to_json(self) -> str:
+        """One line of JSON that :meth:`from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Draft:
+        """What another process has written by :meth:`to_json`."""
         return cls(**json.loads(text))
 
 
@@ -54,10 +56,12 @@ class Settings:
     lab_namespace: str | None = None
 
     def to_json(self) -> str:
+        """One line of JSON that :meth:`from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Settings:
+        """What another process has written by :meth:`to_json`."""
         values = json.loads(text)
         if values["culler"] is not None:
             values["culler"] = tuple(values["culler"])
@@ -65,6 +69,7 @@ class Settings:
 
     @property
     def login_url(self) -> str:
+        """The address of the login page."""
         return f"{self.url}hub/login"
 
 

@@ -38,22 +38,27 @@ class StateFolder:
 
     @property
     def run(self) -> Path:
+        """Process records, rendered configuration and secrets."""
         return self.root / "run"
 
     @property
     def logs(self) -> Path:
+        """Logs, one a process."""
         return self.root / "logs"
 
     @property
     def labs(self) -> Path:
+        """Runtime folders of labs."""
         return self.root / "labs"
 
     @property
     def environments(self) -> Path:
+        """Software environments and the progress of their builds."""
         return self.root / "environments"
 
     @property
     def data(self) -> Path:
+        """Catalogue caches and the sample repository."""
         return self.root / "data"
 
     def create(self) -> None:

@@ -66,6 +66,7 @@ class Menu:
 
     @property
     def size_names(self) -> tuple[str, ...]:
+        """The names of the sizes, as they are offered."""
         return tuple(size.name for size in self.sizes)
 
     @property

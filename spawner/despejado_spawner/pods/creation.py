@@ -22,15 +22,35 @@ from despejado_spawner.pods.plan.home_job import read_home_verdict
 class Objects(Protocol):
     """The calls that a start makes (:class:`~despejado_spawner.pods.cluster.lab_api.LabApi`)."""
 
-    async def create(self, manifest: Manifest) -> Manifest: ...
-    async def replace(self, manifest: Manifest) -> Manifest: ...
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; the one that is there, if this start has made it already.
+
+        Raises
+        ------
+        SpawnerError
+            If the cluster refuses.
+        """
+        ...
+
+    async def replace(self, manifest: Manifest) -> Manifest:
+        """As `create`, in place of one of this name that another start has left."""
+        ...
+
     async def create_pod(self, manifest: Manifest) -> Manifest | None:
         """The created pod; None if another of this name is there."""
         ...
 
-    async def read(self, kind: str, name: str) -> Manifest | None: ...
-    async def adopt(self, objects: Sequence[Manifest], pod: Manifest) -> None: ...
-    async def remove_start(self, start_id: str) -> None: ...
+    async def read(self, kind: str, name: str) -> Manifest | None:
+        """The object; None if there is none."""
+        ...
+
+    async def adopt(self, objects: Sequence[Manifest], pod: Manifest) -> None:
+        """Make the pod the owner of objects, so that they go with it."""
+        ...
+
+    async def remove_start(self, start_id: str) -> None:
+        """Delete everything that has this start's label."""
+        ...
 
 
 async def create_lab(

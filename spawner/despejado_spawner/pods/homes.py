@@ -52,7 +52,7 @@ class LabHomes:
         return Home(mount, provisioner=None if made else homes.provisioner), path
 
     def note(self, pod: Manifest) -> None:
-        """This pod's home was provisioned: the next start need not ask again."""
+        """Note that the home of this pod was provisioned: the next start need not ask again."""
         homes, request = self._homes, known_request(pod)
         claim = homes.claim if homes else ""
         self.known = _memory(claim, request.sub_path, request.uid, request.gid)

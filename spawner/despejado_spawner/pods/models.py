@@ -98,8 +98,11 @@ class PodPlan:
 
 @dataclass(frozen=True)
 class LabObjects:
-    """All objects of a lab. ``secret``, ``config_map`` and ``network_policy`` come first and are
-    given to the pod when it exists; ``home_job`` (in its own namespace) opens the pod's gate."""
+    """All objects of a lab.
+
+    ``secret``, ``config_map`` and ``network_policy`` come first and are given to the pod when it
+    exists; ``home_job`` (in its own namespace) opens the pod's gate.
+    """
 
     secret: Manifest = field(repr=False)
     config_map: Manifest

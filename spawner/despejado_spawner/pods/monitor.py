@@ -35,18 +35,52 @@ class Gone(Protocol):
 class PodCalls(Protocol):
     """The one call that a monitor makes."""
 
-    async def delete_pod(self, name: str, grace: int | None = None) -> bool: ...
+    async def delete_pod(self, name: str, grace: int | None = None) -> bool:
+        """Delete a pod; False if it is not there. ``grace`` is in seconds.
+
+        Raises
+        ------
+        SpawnerError
+            If the cluster refuses.
+        """
+        ...
 
 
 class MonitoredCluster(Protocol):
     """The lab's pod (:class:`~despejado_spawner.pods.lab_cluster.LabCluster`)."""
 
-    def pod(self) -> Manifest | None: ...
-    def events(self, uid: str | None) -> Sequence[Manifest]: ...
-    def watch(self) -> Gone: ...
-    def api(self, deadline: Deadline | None = None) -> PodCalls: ...
-    def on_change(self, told: Callable[[Any], None]) -> Callable[[], None] | None: ...
-    async def start_watching(self) -> None: ...
+    def pod(self) -> Manifest | None:
+        """The lab's pod as last seen; None without one."""
+        ...
+
+    def events(self, uid: str | None) -> Sequence[Manifest]:
+        """The events of the lab's pod of that uid."""
+        ...
+
+    def watch(self) -> Gone:
+        """The pod, to wait for its end; only after `start_watching`."""
+        ...
+
+    def api(self, deadline: Deadline | None = None) -> PodCalls:
+        """Calls to the cluster that together end at the deadline."""
+        ...
+
+    def on_change(self, told: Callable[[Any], None]) -> Callable[[], None] | None:
+        """Call ``told`` at each change of the pod; what is returned ends that.
+
+        None while nothing is watched.
+        """
+        ...
+
+    async def start_watching(self) -> None:
+        """Have the watches running.
+
+        Raises
+        ------
+        SpawnerError
+            If the cluster cannot be watched.
+        """
+        ...
 
 
 class MonitoredLab(Protocol):
@@ -65,11 +99,22 @@ class HubSide(Protocol):
     """The hub of a lab (:class:`~despejado_spawner.pods.kubespawner.stock.Stock`)."""
 
     @property
-    def log_name(self) -> str: ...
+    def log_name(self) -> str:
+        """The server in a log: its user's name and its own."""
+        ...
+
     @property
-    def unchecked(self) -> bool: ...
-    def url(self, pod: Manifest) -> str: ...
-    def save(self) -> None: ...
+    def unchecked(self) -> bool:
+        """Whether a hub that has just started asks for the first time."""
+        ...
+
+    def url(self, pod: Manifest) -> str:
+        """Where the server of a running pod is."""
+        ...
+
+    def save(self) -> None:
+        """Have what has changed of the server's records written now."""
+        ...
 
 
 class LabMonitor:

@@ -75,10 +75,12 @@ class MenuOptions(TypedOptions):
                 raise OptionsError("image", "No image is on offer now. Tell the administrator.")
 
     async def form(self) -> str:
+        """The spawn form, when there are images; raises as `first_look` does."""
         await self.first_look()
         return await super().form()
 
     async def check(self, user_options: object) -> dict[str, Any]:
+        """See `ServerOptions.check`."""
         await self.first_look()
         return await super().check(user_options)
 
@@ -86,6 +88,7 @@ class MenuOptions(TypedOptions):
         """Nothing: these options are in the lab's plan."""
 
     def image_bytes(self) -> int | None:
+        """See `PodOptions.image_bytes`."""
         name = self._said("image")
         if name is None:
             return None
@@ -95,6 +98,7 @@ class MenuOptions(TypedOptions):
             return None  # a lab of an image that is no longer on the menu
 
     def bigger_size(self) -> str | None:
+        """See `PodOptions.bigger_size`."""
         sizes, chosen = self._sizes(), self._said("size")
         current = next((size for size in sizes if size.name == chosen), None)
         return None if current is None else next(iter(bigger_sizes(sizes, current)), None)

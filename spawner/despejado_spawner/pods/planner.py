@@ -50,12 +50,35 @@ class Planner(Protocol):
 class PodSource(Protocol):
     """The site's own pod (:class:`~despejado_spawner.pods.kubespawner.stock.Stock`)."""
 
-    async def base_pod(self) -> Manifest: ...
-    async def own_pod(self) -> Manifest: ...
-    async def modified(self, pod: Manifest) -> Manifest: ...
-    def variables(self, base: Manifest) -> dict[str, str]: ...
-    def certificates(self, start_id: str) -> tuple[Manifest, ...]: ...
-    def expand(self, value: Any) -> Any: ...
+    async def base_pod(self) -> Manifest:
+        """The pod that the traits of KubeSpawner describe."""
+        ...
+
+    async def own_pod(self) -> Manifest:
+        """The same after the site's ``modify_pod_hook``.
+
+        Raises
+        ------
+        PlanError
+            If the hook returns none.
+        """
+        ...
+
+    async def modified(self, pod: Manifest) -> Manifest:
+        """A pod of ours after that hook; raises as `own_pod` does."""
+        ...
+
+    def variables(self, base: Manifest) -> dict[str, str]:
+        """JupyterHub's and the site's variables of the server, as they are in the lab."""
+        ...
+
+    def certificates(self, start_id: str) -> tuple[Manifest, ...]:
+        """The Secret with the lab's certificates, with ``internal_ssl``; else nothing."""
+        ...
+
+    def expand(self, value: Any) -> Any:
+        """A value with KubeSpawner's templates in all its texts filled in."""
+        ...
 
 
 class PlannedLab(LabServer, IdentifiedLab, HousedLab, Protocol):

@@ -30,14 +30,27 @@ class RenewedLab(Protocol):
 class SecretCalls(Protocol):
     """The one call that a renewal makes."""
 
-    async def patch_secret(self, name: str, values: Mapping[str, str]) -> bool: ...
+    async def patch_secret(self, name: str, values: Mapping[str, str]) -> bool:
+        """Set values of a Secret; False if there is no such Secret.
+
+        Raises
+        ------
+        SpawnerError
+            If the cluster refuses.
+        """
+        ...
 
 
 class RenewedCluster(Protocol):
     """The lab's pod (:class:`~despejado_spawner.pods.lab_cluster.LabCluster`)."""
 
-    def pod(self) -> Manifest | None: ...
-    def api(self) -> SecretCalls: ...
+    def pod(self) -> Manifest | None:
+        """The lab's pod as last seen; None without one."""
+        ...
+
+    def api(self) -> SecretCalls:
+        """Calls to the cluster."""
+        ...
 
 
 class SecretRenewal:

@@ -78,6 +78,7 @@ class LabSpawner(LabTraits):
         self.parts.renewal.start(fresh=self.parts.starter.here)
 
     def stop_polling(self) -> None:
+        """Also stop listening to the watch and renewing secrets."""
         super().stop_polling()
         self.parts.monitor.stop_listening()
         self.parts.renewal.stop()
@@ -147,15 +148,17 @@ class LabSpawner(LabTraits):
         return self.parts.options.from_link(query_data)
 
     async def _run_apply_user_options(self, user_options: object) -> None:
-        """Check the options before any hook of the site runs (overrides JupyterHub's wrapper,
-        which would log a traceback for a refusal and warn of options that it does not know)."""
+        """Check the options before any hook of the site runs.
+
+        Overrides JupyterHub's wrapper, which would log a traceback for a refusal and warn of
+        options that it does not know.
+        """
         options = await self.parts.options.check(user_options)
         if self.apply_user_options:
             await super()._run_apply_user_options(options)
 
     async def load_user_options(self) -> None:
-        """Check the choice of a profile again, as hooks of the site may have changed it, and
-        apply it."""
+        """Check the choice of a profile again, as hooks may have changed it, and apply it."""
         await self.parts.options.load()
 
     # Profiles: names that sites call, and that KubeSpawner itself calls

@@ -31,8 +31,14 @@ _LOOK_AGAIN = 1.0
 class Watched(Protocol):
     """One pod and its events as the shared watches know them."""
 
-    def pod(self) -> Manifest | None: ...
-    def events(self) -> Sequence[Manifest]: ...
+    def pod(self) -> Manifest | None:
+        """The pod now; None before it is there and when it is gone."""
+        ...
+
+    def events(self) -> Sequence[Manifest]:
+        """The events of this very pod."""
+        ...
+
     async def changed(self, timeout: float) -> None:
         """Return at the next change, or after ``timeout`` seconds."""
         ...

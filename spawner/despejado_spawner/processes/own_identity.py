@@ -11,7 +11,7 @@ from despejado_spawner.models import Group, Identity
 
 
 def own_identity(username: str) -> Identity:
-    """This process's own UID, GIDs and group names, under the given user name."""
+    """UID, GIDs and group names of this process, under the given user name."""
     uid, gid = os.getuid(), os.getgid()
     groups = tuple(
         Group(_group_name(number), number) for number in dict.fromkeys((gid, *os.getgroups()))

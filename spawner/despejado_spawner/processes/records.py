@@ -18,9 +18,11 @@ RECORD_NAME = "lab.json"
 
 @dataclass(frozen=True)
 class LabRecord:
-    """A running lab. ``started`` is the process's start time as the kernel counts it, which
-    together with ``boot`` tells this process from any other that gets the same ``pid``.
-    ``lab_id`` is in the environment of every process of the lab.
+    """A running lab.
+
+    ``started`` is the process's start time as the kernel counts it, which together with ``boot``
+    tells this process from any other that gets the same ``pid``. ``lab_id`` is in the environment
+    of every process of the lab.
     """
 
     pid: int
@@ -38,6 +40,7 @@ class LabRecord:
         return self.boot == boot_id() and start_time(self.pid) == self.started
 
     def to_json(self) -> dict[str, Any]:
+        """The document that :meth:`from_json` reads."""
         return asdict(self)
 
     @classmethod
@@ -71,4 +74,5 @@ def read_record(folder: Path) -> LabRecord | None:
 
 
 def remove_record(folder: Path) -> None:
+    """Forget the lab of a folder; one without a record is left as it is."""
     (folder / RECORD_NAME).unlink(missing_ok=True)

@@ -254,8 +254,10 @@ class LocalLabSpawner(Spawner):
         return await self._options.from_link(query_data)
 
     async def _run_apply_user_options(self, user_options: object) -> None:
-        """Check the options before any hook of the site runs (overrides JupyterHub's wrapper,
-        which would log a traceback for a refusal)."""
+        """Check the options before any hook of the site runs.
+
+        Overrides JupyterHub's wrapper, which would log a traceback for a refusal.
+        """
         options = await self._options.check(user_options)
         if self.apply_user_options:
             await super()._run_apply_user_options(options)
@@ -441,6 +443,7 @@ class LocalLabSpawner(Spawner):
             self._watcher = asyncio.ensure_future(self._watch(self._record))
 
     def stop_polling(self) -> None:
+        """Also stop watching the process."""
         super().stop_polling()
         self._stop_watching()
 

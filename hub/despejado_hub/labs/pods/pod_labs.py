@@ -37,13 +37,16 @@ class PodLabs(Labs):
 
     @property
     def namespace(self) -> str | None:
+        """The namespace of the labs, which go on when the platform stops."""
         return self.site.namespace
 
     @property
     def token_lifetime(self) -> int | None:
+        """Seconds until a data token ends that the hub does not renew."""
         return settings.TOKEN_LIFETIME
 
     def missing(self) -> Missing | None:
+        """KubeSpawner and the client of Kubernetes, if they are not installed."""
         if find_spec("kubespawner") is not None:
             return None
         return Missing(
@@ -52,6 +55,7 @@ class PodLabs(Labs):
         )
 
     def places(self) -> dict[str, str]:
+        """``platform_host`` for hub and services, and where labs mount the data."""
         host, data = self.site.platform_host, self.site.data
         found = {"hub_host": host, "service_host": host}
         return found if data is None else {**found, "data_in_labs": data.path.rstrip("/")}
@@ -64,6 +68,7 @@ class PodLabs(Labs):
         tokens: DataTokens,
         identity_hook: Callable[[Any], Any],
     ) -> None:
+        """Have labs started by `LabSpawner`; also see `Labs.configure`."""
         from despejado_spawner.pods.spawner import LabSpawner
 
         c.JupyterHub.spawner_class = LabSpawner
@@ -75,19 +80,23 @@ class PodLabs(Labs):
         c.Spawner.environment = {**c.Spawner.environment, **settings.lab_environment(self.platform)}
 
     async def make_ready(self, state: Path, say: Say) -> None:
+        """Make the sample repository; the images are the registry's matter."""
         from .builds import make_samples
 
         await make_samples(self.platform, state, say)
 
     @property
     def images_are_containers(self) -> bool:
+        """True: a registry has them."""
         return True
 
     @property
     def see_other_files(self) -> bool:
+        """True: data may be mounted from where only the cluster's machines reach."""
         return True
 
     async def preview(self, state: Path, user: str, asked: Mapping[str, str]) -> LabPreview:
+        """The objects of the lab, as they would be created; see `Labs.preview`."""
         from .preview import preview_lab
 
         found = await preview_lab(self, state, user, asked)
@@ -95,16 +104,19 @@ class PodLabs(Labs):
         return LabPreview(found.documents, document, 10**6, found.warnings)
 
     async def explain(self, state: Path, user: str) -> list[Explanation]:
+        """What the cluster says of each lab; raises ``SpawnerError`` if it does not answer."""
         from .explain import explain_pods
 
         return await explain_pods(self.site.namespace, state, user)
 
     async def images(self, state: Path, *, refresh: bool) -> ImageListing:
+        """What the registry has now: it is asked each time."""
         from .images import list_registry
 
         return await list_registry(self.platform)
 
     def checks(self, state: Path, port: int) -> dict[str, Check]:
+        """Whether `platform_host` is this machine's, and what registry and cluster say."""
         from despejado_hub.check.network import check_port
 
         from .checks import check_cluster, check_images
@@ -117,6 +129,7 @@ class PodLabs(Labs):
         }
 
     def rights(self, account: str) -> list[dict[str, Any]]:
+        """See `Labs.rights`; with those in the provisioner's namespace, if there is one."""
         from despejado_hub.kubernetes_role import role_objects
 
         homes = self.site.homes

@@ -31,11 +31,13 @@ class ProcessLabs(Labs):
 
     @property
     def token_lifetime(self) -> int | None:
+        """Seconds that a lab may run, and an hour; None where none is ended for its age."""
         oldest = self.platform.hub.idle.max_age
         # A lab that is ended for its age has a token until then, and an hour for the ending.
         return None if oldest is None else int(oldest) + 3600
 
     def missing(self) -> Missing | None:
+        """uv, if it is not installed."""
         from despejado_images.environments.errors import EnvironmentBuildError
         from despejado_images.environments.uv import find_uv
 
@@ -57,6 +59,7 @@ class ProcessLabs(Labs):
         tokens: DataTokens,
         identity_hook: Callable[[Any], Any],
     ) -> None:
+        """Have labs started by `LocalLabSpawner`; also see `Labs.configure`."""
         from despejado_spawner.processes.spawner import LocalLabSpawner
 
         c.JupyterHub.spawner_class = LocalLabSpawner
@@ -70,26 +73,31 @@ class ProcessLabs(Labs):
         lab.identity_hook = identity_hook
 
     def menu(self, runtime: Runtime) -> Menu | None:
+        """The menu from the environments of this machine; each call reads it anew."""
         from .menu import environment_store, menu_document
 
         return partial(menu_document, environment_store(self.platform, runtime.environments))
 
     async def make_ready(self, state: Path, say: Say) -> None:
+        """Build the environments, then the sample repository; see `Labs.make_ready`."""
         from .builds import make_ready
 
         await make_ready(self.platform, state, say)
 
     async def preview(self, state: Path, user: str, asked: Mapping[str, str]) -> LabPreview:
+        """The process of the lab, its files and variables; see `Labs.preview`."""
         from .preview import preview_lab
 
         return await preview_lab(self.platform, state, user, asked)
 
     async def explain(self, state: Path, user: str) -> list[Explanation]:
+        """See `Labs.explain`."""
         from .explain import explain
 
         return await explain(self.platform, state, user)
 
     async def images(self, state: Path, *, refresh: bool) -> ImageListing:
+        """The environments; the index is asked for new ones with ``refresh``."""
         from .images import list_environments
         from .menu import environment_store
 
@@ -97,6 +105,7 @@ class ProcessLabs(Labs):
         return await list_environments(store, refresh=refresh)
 
     def checks(self, state: Path, port: int) -> dict[str, Check]:
+        """What of users, sizes and images this machine can have."""
         from .checks import check_labs
 
         return {"labs": partial(check_labs, self.platform, state)}

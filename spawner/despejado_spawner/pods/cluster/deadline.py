@@ -28,7 +28,7 @@ class Deadline:
         return Deadline(min(self.at, time.monotonic() + seconds))
 
     def later(self, seconds: float) -> Deadline:
-        """This moment put off, for time that did not count."""
+        """The moment put off by ``seconds`` that did not count."""
         return Deadline(self.at + seconds)
 
     @property

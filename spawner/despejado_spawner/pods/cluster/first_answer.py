@@ -52,8 +52,10 @@ async def answers(
     anything, so the first request is answered when the server is ready. A refused one is tried
     again after ``refused_delay`` seconds, growing to half a second.
 
-    Raises:
-        NoAnswer: not before the deadline.
+    Raises
+    ------
+    NoAnswer
+        If there is none before the deadline.
     """
     began = time.monotonic()
     last = "No connection could be made."

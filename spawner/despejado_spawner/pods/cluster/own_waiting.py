@@ -36,8 +36,10 @@ _lines: WeakKeyDictionary[Hashable, asyncio.Semaphore] = WeakKeyDictionary()
 async def turn(client: Hashable, deadline: Deadline) -> AsyncIterator[None]:
     """Wait for a place among the requests of a client, first come, first served, and hold it.
 
-    Raises:
-        TimeoutError: there was none before the deadline.
+    Raises
+    ------
+    TimeoutError
+        If there is none before the deadline.
     """
     line = _lines.get(client)
     if line is None:
@@ -53,8 +55,10 @@ async def turn(client: Hashable, deadline: Deadline) -> AsyncIterator[None]:
 async def answered(request: Coroutine[Any, Any, Answer], seconds: float) -> Answer:
     """The result of a request within so many seconds; those of a busy loop do not count.
 
-    Raises:
-        TimeoutError: there was no answer. What the request itself raises is raised.
+    Raises
+    ------
+    TimeoutError
+        If there is no answer. What the request itself raises is raised.
     """
     task = asyncio.ensure_future(request)
     try:

@@ -113,10 +113,13 @@ class LabReflector(ResourceReflector):
     async def start(self) -> None:
         """Begin to watch and wait for the first list.
 
-        Raises:
-            RuntimeError: it is watching already.
-            SpawnerError: the cluster refuses the list, or does not answer in
-                ``first_load_timeout`` seconds (the watch goes on trying).
+        Raises
+        ------
+        RuntimeError
+            If it is watching already.
+        SpawnerError
+            If the cluster refuses the list, or does not answer in ``first_load_timeout`` seconds
+            (the watch goes on trying).
         """
         if self.watching:
             raise RuntimeError(f"The {self.where} are being watched already")
@@ -125,7 +128,7 @@ class LabReflector(ResourceReflector):
     async def restart(self) -> None:
         """List anew and go on from there, keeping subscriptions; callers share one list.
 
-        Raises: as :meth:`start`.
+        Raises as :meth:`start`.
         """
         if not (self.watching and not self.first_load_future.done()):
             before = self.watch_task

@@ -89,9 +89,11 @@ class Calls:
 
         What it waits in line behind the hub's other requests counts for the deadline alone.
 
-        Raises:
-            SpawnerError: what ``refusals.refusal`` makes of the last answer. Values of a Secret
-                in the body are in neither its text nor the log.
+        Raises
+        ------
+        SpawnerError
+            What ``refusals.refusal`` makes of the last answer. Values of a Secret in the body are
+            in neither its text nor the log.
         """
         limit = self._deadline.within(self._retry_timeout)
         backoff = Backoff(0.1, 3.0)

@@ -56,8 +56,10 @@ async def list_pages(
 ) -> AsyncIterator[tuple[list[Manifest], str]]:
     """The pages of a list: their objects, and the resource version of the whole.
 
-    Raises:
-        ApiStatus: the server refused; 410 says that the list changed too much to be continued.
+    Raises
+    ------
+    ApiStatus
+        If the server refuses; 410 says that the list changed too much to be continued.
     """
     token: str | None = None
     while True:
@@ -81,9 +83,12 @@ async def watch_lines(response: Response) -> AsyncIterator[tuple[str, Manifest]]
 
     Lines may be of any length: ``StreamReader.readline`` refuses those above its buffer.
 
-    Raises:
-        ApiStatus: the server sent an ERROR event.
-        ValueError: what it sent is not JSON.
+    Raises
+    ------
+    ApiStatus
+        If the server sends an ERROR event.
+    ValueError
+        If what it sends is not JSON.
     """
     rest = bytearray()
     async for chunk in response.content.iter_any():

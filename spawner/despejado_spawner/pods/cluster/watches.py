@@ -45,9 +45,12 @@ class LabPodReflector(LabReflector, PodReflector):
     ) -> Manifest | None:
         """The first state of the pod that ``predicate`` holds for; it may be the present one.
 
-        Raises:
-            TimeoutError: there was none in ``timeout`` seconds.
-            NotWatching: the watch was stopped.
+        Raises
+        ------
+        TimeoutError
+            If there is none in ``timeout`` seconds.
+        NotWatching
+            If the watch is stopped.
         """
         async with asyncio.timeout(timeout), self.subscribe(key) as states:
             async for state in states:
@@ -94,7 +97,7 @@ async def shared_reflector(
     or not (jupyterhub/kubespawner#938). ``replace`` lists anew; who waits for the reflector's
     objects goes on waiting, as it stays the same reflector.
 
-    Raises: as :meth:`LabReflector.start`.
+    Raises as :meth:`LabReflector.start`.
     """
     reflector: Reflector | None = reflectors.get(key)
     loop = asyncio.get_running_loop()

@@ -80,8 +80,11 @@ Diagnosis = Waiting | Running | Failed | Ended
 def diagnose(
     pod: Mapping[str, Any], events: Iterable[Event], *, now: datetime, settings: Settings
 ) -> Diagnosis:
-    """Where the lab is. ``events`` are those of the pod, or of its name: what tells of another pod
-    is left out. ``now`` is the time with its zone."""
+    """Where the lab is.
+
+    ``events`` are those of the pod, or of its name: what tells of another pod is left out. ``now``
+    is the time with its zone.
+    """
     view = PodView(pod)
     ordered = of_pod(events, view.uid)
     over = endings.ended(view, ordered, settings.bigger_size)

@@ -59,6 +59,7 @@ class ContainerState:
 
     @property
     def is_lab(self) -> bool:
+        """Whether this is the container that the single-user server runs in."""
         return self.name == CONTAINER and not self.init
 
     @property
@@ -75,18 +76,22 @@ class PodView:
 
     @property
     def name(self) -> str:
+        """The pod's name; as all texts here, empty if there is none."""
         return text(part(self.pod, "metadata", "name"))
 
     @property
     def namespace(self) -> str:
+        """The namespace that the pod is in."""
         return text(part(self.pod, "metadata", "namespace"))
 
     @property
     def uid(self) -> str:
+        """What tells this pod from an earlier one of the same name."""
         return text(part(self.pod, "metadata", "uid"))
 
     @property
     def phase(self) -> str:
+        """``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``."""
         return text(part(self.pod, "status", "phase"))
 
     @property
@@ -96,22 +101,27 @@ class PodView:
 
     @property
     def message(self) -> str:
+        """The sentence that belongs to ``reason``."""
         return text(part(self.pod, "status", "message"))
 
     @property
     def node(self) -> str | None:
+        """The machine that the scheduler has chosen; None before."""
         return text(part(self.pod, "spec", "nodeName")) or None
 
     @property
     def ip(self) -> str | None:
+        """The pod's address; None until its machine has given it one."""
         return text(part(self.pod, "status", "podIP")) or None
 
     @property
     def created(self) -> datetime | None:
+        """When the API server took the pod."""
         return parse_time(part(self.pod, "metadata", "creationTimestamp"))
 
     @property
     def deleting(self) -> bool:
+        """Whether somebody has asked for its deletion; its containers may still run."""
         return bool(part(self.pod, "metadata", "deletionTimestamp"))
 
     @property
@@ -125,6 +135,7 @@ class PodView:
 
     @property
     def gates(self) -> tuple[str, ...]:
+        """The names of the scheduling gates that are still closed."""
         found = items(part(self.pod, "spec", "schedulingGates"))
         return tuple(text(each.get("name")) for each in found)
 

@@ -103,6 +103,7 @@ class Refusal:
 
     @property
     def kind(self) -> Kind:
+        """What can become of this refusal."""
         return next(kind for pattern, kind, _ in _KINDS if re.search(pattern, self.what))
 
     @property

@@ -16,11 +16,19 @@ class Objects(Protocol):
     """The objects of one start."""
 
     @property
-    def pod(self) -> Manifest: ...
+    def pod(self) -> Manifest:
+        """The pod, which is created after its dependents."""
+        ...
+
     @property
-    def dependents(self) -> tuple[Manifest, ...]: ...
+    def dependents(self) -> tuple[Manifest, ...]:
+        """What the pod needs and will own."""
+        ...
+
     @property
-    def home_job(self) -> Manifest | None: ...
+    def home_job(self) -> Manifest | None:
+        """The job that makes the home; None where no home must be made."""
+        ...
 
 
 def render_objects(objects: Objects, show_secrets: bool = False) -> str:

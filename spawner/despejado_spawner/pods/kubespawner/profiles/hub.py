@@ -152,8 +152,11 @@ class ProfileOptions:
             self._spawner.orm_spawner.user_options = previous
 
     def _of_the_site(self, profiles: Sequence[Profile]) -> dict[str, Any]:
-        """A table of the site knows nothing of profiles, and JupyterHub warns of each option that
-        is not in the table."""
+        """The options that are not a profile's.
+
+        A table of the site knows nothing of profiles, and JupyterHub warns of each option that is
+        not in the table.
+        """
         options: dict[str, Any] = self._spawner.user_options
         if not isinstance(self._spawner.apply_user_options, dict) or not profiles:
             return options

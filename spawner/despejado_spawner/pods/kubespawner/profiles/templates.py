@@ -29,6 +29,7 @@ class Template(str):
     __slots__ = ()
 
     def format(self, *args: object, **values: object) -> str:
+        """The template filled by :func:`expand`; values without a name are not looked at."""
         return expand(str(self), values)
 
 
