@@ -319,12 +319,6 @@ def test_relative_links_of_the_documents_lead_somewhere() -> None:
 UNREFERENCED = {
     "_jupyter_labextension_paths": "JupyterLab calls it",
     "_jupyter_server_extension_points": "Jupyter Server calls it",
-    "home_path": "only tests use it: to go with them",
-    "options_schema": "only tests use it: to go with them",
-    "render_objects": "only tests use it: to go with them",
-    "renewed_values": "only tests use it: to go with them",
-    "started_at": "nothing uses it: to go",
-    "waking": "only tests use it: to go with them",
 }
 """What nothing in the product refers to by name, and why it is there all the same."""
 
@@ -379,7 +373,7 @@ def references() -> set[str]:
     return found | set(points)
 
 
-@pytest.mark.parametrize("room", sorted(MAY_IMPORT.keys() - {"hub/despejado_hub"}))
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_nothing_is_there_for_the_tests_alone(room: str) -> None:
     used = references() | UNREFERENCED.keys()
     assert [f"{file}: {name}" for file, name in definitions(room) if name not in used] == []

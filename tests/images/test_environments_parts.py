@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +48,53 @@ def test_bytecode_is_shared_only_for_one_and_the_same_file(tmp_path: Path) -> No
 
 def test_processes_are_found_by_where_they_were_started(tmp_path: Path) -> None:
     assert processes_in(tmp_path) == []
+
+
+WITHOUT_PROC = """
+import subprocess, sys
+from pathlib import Path
+
+import psutil
+
+
+def hide(event, arguments):
+    # psutil, which has other ways on other systems, may go on
+    if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith("/proc"):
+        frame = sys._getframe(1)
+        while frame is not None:
+            if "psutil" in frame.f_code.co_filename:
+                return
+            frame = frame.f_back
+        raise FileNotFoundError(arguments[0])
+
+
+sys.addaudithook(hide)
+
+from despejado_images.environments.contents import processes_in
+from despejado_images.environments.records import process_lives
+
+folder = Path(sys.argv[1])
+waits = "import signal; print(flush=True); signal.pause()"
+lab = subprocess.Popen(
+    [sys.executable, "-c", waits, f"{folder}/bin/python"], stdout=subprocess.PIPE
+)
+lab.stdout.readline()
+assert process_lives(lab.pid)
+assert processes_in(folder) == [lab.pid]
+lab.kill()
+lab.stdout.read()  # ends with the process, which nobody has collected yet
+while psutil.Process(lab.pid).status() != psutil.STATUS_ZOMBIE:
+    pass
+assert not process_lives(lab.pid)
+assert processes_in(folder) == []
+lab.wait()
+assert not process_lives(lab.pid)
+"""
+
+
+def test_an_environment_in_use_is_seen_where_there_is_no_proc(tmp_path: Path) -> None:
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-c", WITHOUT_PROC, folder], check=True, timeout=60)
 
 
 # Words

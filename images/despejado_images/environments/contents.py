@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 _OTHERS_READ = 0o044
 _OTHERS_PASS = 0o055
 
@@ -118,12 +120,17 @@ def uncompiled(site: Path, cache_tag: str) -> int:
 
 def processes_in(folder: Path) -> list[int]:
     """Processes that were started from below a folder, as far as this user may see them."""
-    needle = f"{folder}/".encode()
-    found: list[int] = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if needle in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-        except OSError:  # ended meanwhile
-            continue
+    needle = f"{folder}/"
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if any(needle in argument for argument in _command(process))
+    ]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        found: list[str] = process.cmdline()
+    except psutil.Error:
+        return []  # gone, or somebody else's
     return found

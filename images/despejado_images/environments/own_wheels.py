@@ -172,20 +172,24 @@ def record_digest(dist: Distribution) -> str:
 
 
 def _recorded(dist: Distribution) -> Iterator[tuple[str, Path]]:
-    """Names below the library folder (RECORD's) and files of an installed distribution."""
-    if dist.files is None:
+    """Names below the library folder (RECORD's) and files of an installed distribution.
+
+    ``Distribution.files`` leaves out what is missing from Python 3.12 on, which is to be told.
+    """
+    record = dist.read_text("RECORD")
+    if record is None:
         raise EnvironmentBuildError(
             f"{dist.name} is installed without a list of its files. Install it again with pip."
         )
-    for entry in sorted(dist.files, key=str):
-        path = Path(str(dist.locate_file(entry)))
-        if "__pycache__" in entry.parts or entry.name.endswith(".pyc"):
+    for name in sorted(row[0] for row in csv.reader(record.splitlines()) if row):
+        path, entry = Path(str(dist.locate_file(name))), PurePosixPath(name)
+        if "__pycache__" in entry.parts or entry.suffix == ".pyc":
             continue
         if entry.parent.name.endswith(".dist-info") and entry.name in _NOT_IN_WHEELS:
             continue
         if not path.is_file():
-            raise EnvironmentBuildError(f"{dist.name} lacks its file {entry}. Install it again.")
-        yield entry.as_posix(), path
+            raise EnvironmentBuildError(f"{dist.name} lacks its file {name}. Install it again.")
+        yield name, path
 
 
 def repack(dist: Distribution, output: Path) -> Path:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
+import psutil
+
 from despejado_images.environments.layout import MANIFEST, Layout, folder_name
 from despejado_images.environments.models import (
     BuildPhase,
@@ -167,16 +169,12 @@ def lock_is_held(path: Path) -> bool:
 def process_lives(pid: int) -> bool:
     """Whether a process exists and is no zombie that its parent has yet to collect."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        status: str = psutil.Process(pid).status()
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:  # somebody else's
         return True
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:  # no procfs: what kill() said must do
-        return True
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    return status not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 # History

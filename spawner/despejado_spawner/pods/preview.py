@@ -39,7 +39,7 @@ class Preview:
 
     @property
     def documents(self) -> tuple[Manifest, ...]:
-        """All of them; secrets are as ``render_objects`` hides them."""
+        """All of them; secrets are as ``shown_objects`` hides them."""
         return shown_objects(self)
 
 

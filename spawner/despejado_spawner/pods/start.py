@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -167,11 +167,3 @@ async def first_to_fail(alive: Any, work: Any) -> Any:
                 each.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await each
-
-
-def started_at(pod: Mapping[str, Any]) -> datetime | None:
-    """When the pod was created."""
-    stamp = pod.get("metadata", {}).get("creationTimestamp")
-    if not isinstance(stamp, str):
-        return None
-    return datetime.fromisoformat(stamp)

@@ -90,10 +90,5 @@ class Homes(HomeClaims):
         return self
 
     def folder(self, name: str) -> str:
-        """The folder of a user below ``path`` and below the claim's root."""
-        return layout_folder(name, self.layout)
-
-
-def layout_folder(name: str, layout: Layout) -> str:
-    """``rachel`` or ``r/rachel``."""
-    return f"{name[:1]}/{name}" if layout == "initial/username" else name
+        """``rachel`` or ``r/rachel``: a user's folder below ``path`` and below the claim's root."""
+        return f"{name[:1]}/{name}" if self.layout == "initial/username" else name

@@ -18,7 +18,6 @@ from despejado_spawner.pods.models import (
     Manifest,
     PodPlan,
 )
-from despejado_spawner.pods.plan.home_job import home_path
 from despejado_spawner.pods.plan.network import lab_network_rules
 from despejado_spawner.site.homes import Provisioner
 from despejado_spawner.site.model import PodSettings
@@ -95,7 +94,7 @@ def lab_plan(identity: Identity = RACHEL, **changes: Any) -> LabPlan:
         hub_url="/hub/",
         ip="0.0.0.0",
         port=8888,
-        home=Path(home_path("/home", identity.username)),
+        home=Path("/home") / identity.username,
         runtime=Path("/etc/despejado"),
         server_prefix=Path("/opt/despejado/ui"),
         kernel_python=Path("/opt/despejado/stack/bin/python"),
@@ -228,7 +227,7 @@ async def no_home() -> PodPlan:
 
 async def initial_layout() -> PodPlan:
     """Homes below folders of initials."""
-    home = Path(home_path("/home", "rachel", "initial/username"))
+    home = Path("/home/r/rachel")
     return replace(
         await observatory(), lab=lab_plan(home=home), home=shared_home(RACHEL, "r/rachel")
     )

@@ -12,7 +12,7 @@ import yaml
 from despejado_spawner.pods.models import PodPlan
 from despejado_spawner.pods.plan.build import build_lab
 from despejado_spawner.pods.plan.home_job import home_source
-from despejado_spawner.pods.plan.render import render_objects, write_yaml
+from despejado_spawner.pods.plan.render import shown_objects, write_yaml
 
 from tests.spawner.pods.example_labs import LABS, observatory
 
@@ -42,7 +42,7 @@ async def test_the_plan_is_not_changed() -> None:
 
 def rendered(plan: PodPlan) -> str:
     """As ``render`` writes it, without the text of the home job's script."""
-    documents = list(yaml.safe_load_all(render_objects(build_lab(plan))))
+    documents = list(yaml.safe_load_all(write_yaml(shown_objects(build_lab(plan)))))
     for document in documents:
         if document["kind"] == "Job":
             command = document["spec"]["template"]["spec"]["containers"][0]["command"]

@@ -13,7 +13,6 @@ from despejado_spawner.models import Size
 from despejado_spawner.pods.models import ClaimMount, LabObjects, Manifest, PlanError, PodPlan
 from despejado_spawner.pods.names import CONTAINER, HOME_GATE
 from despejado_spawner.pods.plan.build import build_lab
-from despejado_spawner.pods.plan.files import renewed_values
 from despejado_spawner.pods.plan.pod import cpu_quantity, escape
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,21 +94,6 @@ async def test_a_secret_with_an_impossible_name_is_refused(name: str) -> None:
     plan = replace(await plain(), lab=lab_plan(secrets={name: "x"}))
     with pytest.raises(PlanError, match=name.replace(".", r"\.")):
         build_lab(plan)
-
-
-async def test_a_renewed_token_is_renewed_in_every_file_made_of_it() -> None:
-    plan = await plain()
-    renewed = renewed_values({"token": "newer"}, plan.lab.discovery)
-    later = secret_data(build_lab(replace(plan, lab=lab_plan(secrets={"token": "newer"}))))
-    assert secret_data(build_lab(plan)) | renewed == later
-    assert "newer" in renewed["netrc"]
-    assert renewed_values({"key": "x"}, plan.lab.discovery) == {"key": "x"}
-
-
-@pytest.mark.parametrize("name", ["hub-token", "netrc"])
-def test_what_the_platform_makes_is_not_renewed_by_a_site(name: str) -> None:
-    with pytest.raises(PlanError, match=name):
-        renewed_values({name: "x"}, {})
 
 
 async def test_a_variable_that_no_file_can_be_called_after_is_refused() -> None:

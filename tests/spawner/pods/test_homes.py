@@ -11,12 +11,11 @@ from despejado_spawner.pods.models import ClaimMount, Home, PlanError
 from despejado_spawner.pods.plan.build import build_lab
 from despejado_spawner.pods.plan.home_job import (
     home_job,
-    home_path,
     home_request,
     known_request,
     read_home_verdict,
 )
-from despejado_spawner.site.homes import Layout
+from despejado_spawner.site.homes import Homes, Layout
 
 from tests.spawner.pods.example_labs import (
     LABS,
@@ -29,10 +28,10 @@ from tests.spawner.pods.example_labs import (
 
 
 @pytest.mark.parametrize(
-    ("layout", "path"), [("username", "/home/rachel"), ("initial/username", "/home/r/rachel")]
+    ("layout", "path"), [("username", "rachel"), ("initial/username", "r/rachel")]
 )
 def test_the_layouts_of_homes(layout: Layout, path: str) -> None:
-    assert str(home_path("/home", "rachel", layout)) == path
+    assert Homes(claim="homes", layout=layout).folder("rachel") == path
 
 
 @pytest.mark.parametrize(

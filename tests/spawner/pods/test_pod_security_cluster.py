@@ -74,7 +74,7 @@ class Cluster:
         """The lab as it would be created here."""
         home = plan.home
         if home is not None and home.provisioner is not None:
-            here = replace(home.provisioner, namespace=self.baseline)
+            here = home.provisioner.model_copy(update={"namespace": self.baseline})
             home = replace(home, provisioner=here)
         return build_lab(replace(plan, namespace=self.restricted, home=home))
 

@@ -12,7 +12,6 @@ from despejado_spawner.pods.cluster.watches import (
     LabPodReflector,
     NotWatching,
     shared_reflector,
-    waking,
 )
 from kubespawner.spawner import PodReflector
 
@@ -207,22 +206,6 @@ async def test_a_broken_callback_stops_nobody(
     await pods.wait_for(key, lambda state: state is None, 5)
     assert len(told) == 2
     assert pods.outage is None
-
-
-async def test_one_event_wakes_for_each_of_several_watches(
-    api: FakeApi, pods: LabPodReflector
-) -> None:
-    other = watch(namespace="other")
-    await pods.start()
-    await other.start()
-    with waking("labs/jupyter-rachel", pods, None, other) as woken:
-        assert not woken.is_set()
-        await api.until_watched("pods", 2)
-        api.put("pods", pod("jupyter-rachel"))
-        async with asyncio.timeout(5):
-            await woken.wait()
-    assert pods.changes.waiting == other.changes.waiting == 0
-    await other.stop()
 
 
 # -- KubeSpawner._start_reflector ---------------------------------------------------------------

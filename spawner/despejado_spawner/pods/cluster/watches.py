@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, MutableMapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -21,7 +20,6 @@ __all__ = [
     "LabReflector",
     "NotWatching",
     "shared_reflector",
-    "waking",
 ]
 
 
@@ -57,28 +55,6 @@ class LabPodReflector(LabReflector, PodReflector):
                 if predicate(state):
                     return state
         raise NotWatching(f"The watch of {self.where} stopped.")
-
-
-@contextmanager
-def waking(key: str, *reflectors: LabReflector | None) -> Iterator[asyncio.Event]:
-    """An event that is set at each change of a pod and, given that reflector, of its events.
-
-    Look, wait, clear, look again::
-
-        with waking(key, pods, events) as woken:
-            while not done(pods.pods.get(key), events.events_of(...)):
-                await woken.wait()
-                woken.clear()
-    """
-    woken = asyncio.Event()
-    used = [each for each in reflectors if each is not None]
-    for each in used:
-        each.changes.attach(key, woken)
-    try:
-        yield woken
-    finally:
-        for each in used:
-            each.changes.detach(key, woken)
 
 
 Reflector = TypeVar("Reflector", bound=LabReflector)

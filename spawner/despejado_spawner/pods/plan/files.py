@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
-from despejado_spawner.lab_files import lab_files, netrc
+from despejado_spawner.lab_files import lab_files
 from despejado_spawner.models import LabFile
 from despejado_spawner.pods.models import Manifest, PlanError, PodPlan
 from despejado_spawner.pods.names import MANAGED_BY, lab_labels, object_name
@@ -97,23 +96,6 @@ def secret_values(plan: PodPlan) -> dict[str, str]:
     values = {file.path.name: file.content for file in _files(plan, {}) if file.secret}
     token = hub_token(plan)
     return values if token is None else values | {HUB_TOKEN: token}
-
-
-def renewed_values(secrets: Mapping[str, str], discovery: Mapping[str, Any]) -> dict[str, str]:
-    """New values for the Secret of a running lab: those given, and what is made of the token.
-
-    Raises
-    ------
-    PlanError
-        For a name that the platform keeps to itself.
-    """
-    for name in (HUB_TOKEN, NETRC):
-        if name in secrets:
-            raise PlanError(f"A secret of the lab cannot be called {name!r}.", "Rename it.")
-    values = dict(secrets)
-    if "token" in values:
-        values[NETRC] = netrc(values["token"], discovery)
-    return values
 
 
 def hub_token(plan: PodPlan) -> str | None:

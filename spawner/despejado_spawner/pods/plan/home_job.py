@@ -18,7 +18,7 @@ from despejado_spawner.pods.names import (
     home_job_name,
     lab_labels,
 )
-from despejado_spawner.site.homes import Layout, Provisioner, layout_folder
+from despejado_spawner.site.homes import Provisioner
 
 VOLUME = "/homes"
 """Where the job sees the homes' volume."""
@@ -49,11 +49,6 @@ class HomeRequest:
     def to_json(self) -> dict[str, Any]:
         """As the job and the pod's annotation hold it."""
         return asdict(self)
-
-
-def home_path(prefix: str, username: str, layout: Layout = "username") -> PurePosixPath:
-    """The home of a user as the lab sees it: ``/home/rachel`` or ``/home/r/rachel``."""
-    return PurePosixPath(prefix) / layout_folder(username, layout)
 
 
 def home_request(plan: PodPlan) -> HomeRequest | None:

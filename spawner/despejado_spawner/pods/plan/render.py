@@ -31,21 +31,12 @@ class Objects(Protocol):
         ...
 
 
-def render_objects(objects: Objects, show_secrets: bool = False) -> str:
-    """All objects in the order of their creation, as one stream of YAML documents.
-
-    A secret's value is replaced by its length in bytes; with ``show_secrets`` it is written in
-    clear (``stringData``), so that the stream can be applied.
-    """
-    return write_yaml(shown_objects(objects, show_secrets))
-
-
-def shown_objects(objects: Objects, show_secrets: bool = False) -> tuple[Manifest, ...]:
-    """All objects in the order of their creation, their secrets hidden."""
+def shown_objects(objects: Objects) -> tuple[Manifest, ...]:
+    """All objects in the order of their creation; of a secret's values, the lengths in bytes."""
     found = [*objects.dependents, objects.pod]
     if objects.home_job is not None:
         found.append(objects.home_job)
-    return tuple(_shown(each, show_secrets) if each["kind"] == "Secret" else each for each in found)
+    return tuple(_shown(each) if each["kind"] == "Secret" else each for each in found)
 
 
 def write_yaml(documents: Iterable[object], width: int = 10**6) -> str:
@@ -55,13 +46,10 @@ def write_yaml(documents: Iterable[object], width: int = 10**6) -> str:
     )
 
 
-def _shown(secret: Manifest, show_secrets: bool) -> Manifest:
+def _shown(secret: Manifest) -> Manifest:
     shown = copy.deepcopy(secret)
     values = {name: base64.b64decode(text) for name, text in shown.pop("data", {}).items()}
-    shown["stringData"] = {
-        name: value.decode() if show_secrets else f"<hidden, {len(value)} bytes>"
-        for name, value in values.items()
-    }
+    shown["stringData"] = {name: f"<hidden, {len(value)} bytes>" for name, value in values.items()}
     return shown
 
 
