@@ -55,22 +55,26 @@ class Job(AsyncTAPJob):
             self._update()
             self.raise_if_error()
             raise pyvo.dal.DALServiceError("The job has no result yet.", url=self.url)
+        content = self._fetch(address, max_retries)
+        results = Results(parse_votable(content), url=address, session=self._session)
+        results.check_overflow_warning(self._client_set_maxrec)
+        return results
+
+    def _fetch(self, address: str, retries: int) -> bytes:
         while True:
             try:
                 response = self._session.get(address)
                 response.raise_for_status()
-                break
+                found: bytes = response.content
+                return found
             except (requests.ConnectionError, requests.Timeout) as error:
-                if max_retries <= 0:
+                if retries <= 0:
                     raise pyvo.dal.DALServiceError.from_except(error, address) from error
-                max_retries -= 1
+                retries -= 1
             except requests.RequestException as error:
                 self._update()
                 self.raise_if_error()
                 raise pyvo.dal.DALServiceError.from_except(error, address) from error
-        results = Results(parse_votable(response.content), url=address, session=self._session)
-        results.check_overflow_warning(self._client_set_maxrec)
-        return results
 
 
 class TapService(pyvo.dal.TAPService):

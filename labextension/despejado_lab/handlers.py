@@ -38,7 +38,8 @@ class LabHandler(ExtensionHandlerMixin, APIHandler):
             super().write_error(status_code, **kwargs)
             return
         self.set_status(error.status, responses.get(error.status))
-        self.finish({"message": error.message, "reason": error.reason, **error.details})
+        # Tornado waits for no future of a handler that failed.
+        _ = self.finish({"message": error.message, "reason": error.reason, **error.details})
 
     def log_exception(
         self,
@@ -65,7 +66,7 @@ class ConfigHandler(LabHandler):
     async def get(self) -> None:
         """Answer with environment, size, user, pages of the hub, abnormal start."""
         config = await self.lab.config()
-        self.finish(config.as_json())
+        await self.finish(config.as_json())
 
 
 class TutorialsHandler(LabHandler):
@@ -76,7 +77,7 @@ class TutorialsHandler(LabHandler):
     async def get(self) -> None:
         """Answer with the tree of tutorials."""
         tutorials = await self.lab.tutorials()
-        self.finish(tutorials.as_json())
+        await self.finish(tutorials.as_json())
 
 
 class TutorialCopyHandler(LabHandler):
@@ -89,7 +90,7 @@ class TutorialCopyHandler(LabHandler):
         path, overwrite = _copy_request(self.get_json_body())
         copied = await self.lab.copy_tutorial(path, overwrite=overwrite)
         self.set_status(201)
-        self.finish({"path": copied.path, "backup": copied.backup})
+        await self.finish({"path": copied.path, "backup": copied.backup})
 
 
 class MemoryHandler(LabHandler):
@@ -105,7 +106,7 @@ class MemoryHandler(LabHandler):
     async def get(self) -> None:
         """Answer with memory used and allowed, and the last stops for lack of it."""
         memory = await self.lab.memory()
-        self.finish(memory.as_json())
+        await self.finish(memory.as_json())
 
 
 class ExitHandler(LabHandler):

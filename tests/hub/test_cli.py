@@ -182,6 +182,28 @@ def test_explain_somebody_who_never_came(capsys: Output, state: Path) -> None:
     assert "has UID 5000" in json.loads(capsys.readouterr().out)["labs"][0]["message"]
 
 
+WITHOUT_KUBERNETES = """
+import sys
+sys.modules |= dict.fromkeys(["kubespawner", "kubernetes_asyncio"])
+from despejado_hub.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("command", ["render lab --user rachel", "explain rachel", "images list"])
+def test_what_is_not_installed_is_said_by_every_command(command: str, state: Path) -> None:
+    file = Path(__file__).parent / "data" / "platform_pods.yaml"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KUBERNETES, *command.split(), "-f", file, "--state", state],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "pip install 'despejado-hub[kubernetes]'" in done.stderr
+
+
 def test_demo_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[SupervisorArguments] = []
 

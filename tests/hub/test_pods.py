@@ -28,6 +28,7 @@ from despejado_hub.labs.pods.images import list_registry
 from despejado_hub.passwords import password_record
 from despejado_hub.runtime import Runtime
 from despejado_hub.supervisor import make_secrets
+from despejado_hub.supervisor.child import child_environment
 from despejado_hub.supervisor.rendering import proxy_configuration
 from despejado_hub.supervisor.state import StateFolder, write_json
 from despejado_images.menu import parse_policy
@@ -388,6 +389,13 @@ def test_credentials_of_a_registry_are_named_and_not_read(
     assert "labs.kubernetes.images.credentials" in dict(secrets_of(of))
     with pytest.raises(ValidationError, match="in clear"):
         with_images(credentials="rachel:sesame")
+
+
+@pytest.mark.parametrize("name", ["DESPEJADO_REGISTRY", "JPY_REGISTRY"])
+def test_a_variable_that_the_hub_does_not_get_is_refused(name: str) -> None:
+    assert name not in child_environment({name: "rachel:sesame"})
+    with pytest.raises(ValidationError, match="that the hub does not get"):
+        with_images(credentials={"secret": {"env": name}})
 
 
 async def test_what_is_wrong_with_images_is_told_by_check_and_list(capsys: Output) -> None:

@@ -42,7 +42,7 @@ from despejado_hub.supervisor.state import (
     StateFolder,
     closed_ancestor,
     locked,
-    write_atomically,
+    write_json,
     write_secret,
 )
 from hypothesis import given
@@ -167,7 +167,7 @@ def test_file_is_replaced_whole_and_closed(tmp_path: Path) -> None:
     write_secret(path, "second")
     assert path.read_text() == "second"
     assert stat.S_IMODE(path.stat().st_mode) == 0o400
-    write_atomically(path, "third", 0o600)
+    write_json(path, {"third": 3})
     assert [entry.name for entry in tmp_path.iterdir()] == ["token"]
 
 

@@ -17,6 +17,8 @@ from despejado_images.environments.own_wheels import OwnWheel
 from despejado_images.environments.uv import DISK_FULL, NO_NETWORK, explain_uv
 from despejado_images.files import write_text
 
+from tests.hidden_proc import HIDDEN_PROC
+
 
 def test_shared_files_count_once_and_are_not_added(tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
@@ -56,20 +58,6 @@ from pathlib import Path
 
 import psutil
 
-
-def hide(event, arguments):
-    # psutil, which has other ways on other systems, may go on
-    if event in ("open", "os.listdir", "os.scandir") and str(arguments[0]).startswith("/proc"):
-        frame = sys._getframe(1)
-        while frame is not None:
-            if "psutil" in frame.f_code.co_filename:
-                return
-            frame = frame.f_back
-        raise FileNotFoundError(arguments[0])
-
-
-sys.addaudithook(hide)
-
 from despejado_images.environments.contents import processes_in
 from despejado_images.environments.records import process_lives
 
@@ -94,7 +82,9 @@ assert not process_lives(lab.pid)
 
 def test_an_environment_in_use_is_seen_where_there_is_no_proc(tmp_path: Path) -> None:
     folder = tmp_path / "environment"
-    subprocess.run([sys.executable, "-c", WITHOUT_PROC, folder], check=True, timeout=60)
+    subprocess.run(
+        [sys.executable, "-c", HIDDEN_PROC + WITHOUT_PROC, folder], check=True, timeout=60
+    )
 
 
 # Words

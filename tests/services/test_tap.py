@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import socket
@@ -17,12 +18,18 @@ import pyvo
 import requests
 from astropy.io.votable import parse_single_table
 from astropy.table import Table
-from despejado_services.config import ConfigError, load_config
+from despejado_services.app import create_app
+from despejado_services.config import ConfigError, ServiceConfig, load_config
+from despejado_services.handlers.query import sync as handle_sync
+from despejado_services.vosi.capabilities import Language
 from despejado_services.vosi.examples import EXAMPLES, Example
 from pyarrow import parquet
 from pyvo.dal.exceptions import DALQueryError, DALServiceError
+from starlette.requests import Request
+from starlette.types import Message
 
-from tests.services.conftest import FakeHub, Service, Starter, Wait
+from tests.services.conftest import FakeHub, Service, Starter, Wait, service_config
+from tests.services.small_engine import SmallEngine
 
 CONE = (
     "SELECT hip, ra, dec, mag FROM sample.stars "
@@ -320,6 +327,29 @@ def test_a_client_that_goes_away_frees_its_place(start: Starter) -> None:
         with service.client() as client:
             assert any(has_to_wait(client) for _ in range(20)), "the place was never taken"
     assert sync(service, QUERY="SELECT 1 AS a").status_code == 200
+
+
+async def test_a_request_that_is_given_up_while_it_waits_leaves_no_task(
+    hub: FakeHub, tmp_path: Path
+) -> None:
+    config = {**service_config(hub, tmp_path), "limits": {"sync_queries": 1}}
+    app = create_app(ServiceConfig.model_validate(config), SmallEngine(), Language(("POINT",), ()))
+    watched = asyncio.Event()
+
+    async def receive() -> Message:
+        watched.set()
+        await asyncio.Event().wait()
+        raise AssertionError("the client never goes")
+
+    scope = {"type": "http", "method": "GET", "path": "/sync", "headers": [], "app": app}
+    request = Request(scope | {"query_string": b"LANG=ADQL&QUERY=WAIT"}, receive)
+    await app.state.services.sync_slots.acquire()
+    before = asyncio.all_tasks()
+    waiting = asyncio.create_task(handle_sync(request))
+    await watched.wait()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert [task for task in asyncio.all_tasks() - before if not task.cancelling()] == []
 
 
 def test_a_sync_query_has_a_time_limit(start: Starter) -> None:

@@ -6,10 +6,9 @@ import argparse
 import asyncio
 from dataclasses import asdict
 
-from despejado_hub.labs import labs_of
 from despejado_hub.runtime import state_folder
 
-from .output import load, say, say_json, told
+from .output import installed_labs, load, say, say_json, told
 
 
 @told
@@ -17,7 +16,7 @@ def main(options: argparse.Namespace) -> int:
     """Say what is known of each lab of a user; 0 if one is up, else 1."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    found = asyncio.run(labs_of(platform).explain(state, options.user))
+    found = asyncio.run(installed_labs(platform).explain(state, options.user))
     if options.json:
         say_json({"user": options.user, "labs": [asdict(each) for each in found]})
     for each in () if options.json else found:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from despejado_hub.labs import labs_of
 from despejado_hub.labs.interface import ImageListing
 from despejado_hub.runtime import state_folder
 
-from .output import complain, load, say, say_json, told
+from .output import complain, installed_labs, load, say, say_json, told
 
 
 @told
@@ -17,7 +16,7 @@ def main(options: argparse.Namespace) -> int:
     """List the menu; 1 if nothing can be chosen from it."""
     platform = load(options)
     state = state_folder(platform, options.state)
-    found = asyncio.run(labs_of(platform).images(state, refresh=options.refresh))
+    found = asyncio.run(installed_labs(platform).images(state, refresh=options.refresh))
     return show(found, as_json=options.json)
 
 

@@ -13,6 +13,7 @@ from despejado_spawner.errors import SpawnerError
 
 from despejado_hub.config import Platform, PlatformError, load_platform
 from despejado_hub.config.secrets import SecretError
+from despejado_hub.labs import Labs, labs_of
 
 from .files import platform_file
 
@@ -39,6 +40,19 @@ def load(options: argparse.Namespace) -> Platform:
     return load_platform(platform_file(options.file))
 
 
+class NotInstalled(Exception):
+    """What the labs of a platform need and this installation has not."""
+
+
+def installed_labs(platform: Platform) -> Labs:
+    """The labs of a platform, to be asked; raises ``NotInstalled``."""
+    labs = labs_of(platform)
+    missing = labs.missing()
+    if missing is not None:
+        raise NotInstalled(str(missing))
+    return labs
+
+
 def told(command: Main) -> Main:
     """A command whose expected errors are told in words: 2 for a wrong file, 1 for the rest."""
 
@@ -54,7 +68,7 @@ def told(command: Main) -> Main:
             else:
                 complain(str(error))
             return 2
-        except (SpawnerError, ImagesError, SecretError) as error:
+        except (SpawnerError, ImagesError, SecretError, NotInstalled) as error:
             text = str(error)
         except OSError as error:
             text = f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")

@@ -8,10 +8,9 @@ import asyncio
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.pods.plan.render import write_yaml
 
-from despejado_hub.labs import labs_of
 from despejado_hub.runtime import state_folder
 
-from .output import complain, load, say, say_json, told
+from .output import complain, installed_labs, load, say, say_json, told
 
 
 @told
@@ -22,7 +21,7 @@ def main(options: argparse.Namespace) -> int:
     asked = {"image": options.image, "size": options.size}
     asked = {name: value for name, value in asked.items() if value}
     asked |= dict(_named(each) for each in options.option)
-    found = asyncio.run(labs_of(platform).preview(state, options.user, asked))
+    found = asyncio.run(installed_labs(platform).preview(state, options.user, asked))
     if options.json:
         say_json(found.document)
         return 0

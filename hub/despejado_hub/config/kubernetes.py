@@ -22,7 +22,7 @@ from despejado_spawner.site.tolerations import Toleration
 from despejado_spawner.site.values import Memory, Model, choice, words
 from pydantic import Field
 
-from .types import Host, SecretReference
+from .types import Host, HubSecretReference
 
 PULL_POLICIES = ("IfNotPresent", "Always", "Never")
 
@@ -47,7 +47,7 @@ class PodImages(Model):
         title="Pull secrets",
         description="Secrets in the namespace of labs with which nodes log in to the registry.",
     )
-    credentials: SecretReference | None = Field(
+    credentials: HubSecretReference | None = Field(
         default=None,
         title="Credentials",
         description="With which the hub lists the tags: user:password, or a Docker config.json.",

@@ -8,9 +8,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from despejado_spawner.site.values import Model, matching, refuse
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from ..variables import FOREIGN
 from . import posix_ids
 from .source import SourceText
 
@@ -247,3 +248,17 @@ class SecretReference(Model):
         if not isinstance(value, dict | SecretReference):
             raise refuse_clear_secret()
         return value
+
+
+def _reaches_the_hub(reference: SecretReference) -> SecretReference:
+    if (reference.secret.env or "").startswith(FOREIGN):
+        raise refuse(
+            "names a variable that the hub does not get: one with such a beginning may be of a "
+            "platform around this one",
+            f"a name that begins with none of {', '.join(FOREIGN)}",
+        )
+    return reference
+
+
+HubSecretReference = Annotated[SecretReference, AfterValidator(_reaches_the_hub)]
+"""A secret that the hub's own process reads, not the supervisor for it."""

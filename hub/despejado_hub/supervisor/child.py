@@ -12,6 +12,7 @@ from pathlib import Path
 
 from despejado_hub.supervisor.http import until
 from despejado_hub.supervisor.processes import ProcessRecord, record, stop
+from despejado_hub.variables import FOREIGN
 
 LONGEST_PAUSE = 30.0
 """Seconds between attempts at most."""
@@ -19,9 +20,6 @@ STEADY_AFTER = 60.0
 """A process that ran for this many seconds had no trouble starting."""
 LOG_LIMIT = 5_000_000
 """Bytes after which a log is set aside at the next start."""
-
-FOREIGN = ("JUPYTERHUB_", "JPY_", "CONFIGPROXY_", "DESPEJADO_")
-"""Beginnings of variables that belong to another platform when a supervisor runs inside one."""
 
 
 @dataclass(frozen=True)

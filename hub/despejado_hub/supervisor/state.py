@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from despejado_images.files import write_text
+
 from despejado_hub.supervisor.errors import SupervisorError
 
 # Labs run as other users when the platform runs as root: what they go through is open to pass,
@@ -128,22 +130,11 @@ def locked(state: StateFolder) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, text: str, mode: int) -> None:
-    """Replace ``path`` by a file with ``text``; a reader sees the old file or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    part.chmod(mode)
-    part.replace(path)
-
-
 def write_secret(path: Path, secret: str) -> None:
     """A secret in a file that only its owner reads (0400)."""
-    write_atomically(path, secret, 0o400)
+    write_text(path, secret, 0o400)
 
 
 def write_json(path: Path, document: Mapping[str, Any], mode: int = 0o600) -> None:
     """A JSON file, replaced atomically."""
-    write_atomically(path, json.dumps(document, indent=2) + "\n", mode)
+    write_text(path, json.dumps(document, indent=2) + "\n", mode)

@@ -42,11 +42,12 @@ def show(thing: object, *, overlay: object = None, backend: DisplayBackend | Non
 def _viewer() -> DisplayBackend:
     """The first viewer that is installed and configured, else the built-in one."""
     installed = list(entry_points(group=GROUP))
-    if installed:
-        try:
-            platform = discovery()
-        except NoPlatform:
-            installed = []
+    if not installed:
+        return _built_in()
+    try:
+        platform = discovery()
+    except NoPlatform:
+        return _built_in()
     for entry in installed:
         viewer: DisplayBackend | None = entry.load()(platform)
         if viewer is not None:

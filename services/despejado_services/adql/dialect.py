@@ -65,7 +65,7 @@ class ADQL(Dialect):
             alias_tokens: Collection[TokenType] | None = None,
         ) -> exp.Join | None:
             """As in sqlglot, and remembers that a comma made the join."""
-            comma = self._curr is not None and self._curr.token_type == TokenType.COMMA
+            comma = self._curr.token_type == TokenType.COMMA
             join = super()._parse_join(skip_join_token, parse_bracket, alias_tokens)
             if join is not None:
                 join.meta["comma"] = comma

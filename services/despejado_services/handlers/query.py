@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import anyio.to_thread
@@ -99,16 +100,11 @@ async def sync(request: Request) -> Response:
     parameters = await read_parameters(request)
     asked = tap_request(parameters.known(), services.config.limits, services.formats)
     cancel = Cancel(timeout=float(services.config.limits.execution_seconds))
-    watch = asyncio.create_task(_cancel_when_gone(request.receive, cancel))
-    await services.sync_slots.acquire()
-
-    def done() -> None:
-        watch.cancel()
-        services.sync_slots.release()
-
-    try:
+    with ExitStack() as held:
+        watch = asyncio.create_task(_cancel_when_gone(request.receive, cancel))
+        held.callback(watch.cancel)
+        await services.sync_slots.acquire()
+        held.callback(services.sync_slots.release)
         running = await anyio.to_thread.run_sync(_start, services.engine, asked, cancel)
-    except BaseException:
-        done()
-        raise
+        done = held.pop_all().close
     return QueryResponse(running, asked.format, cancel, done)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -142,6 +143,15 @@ async def test_what_was_seen_is_told_when_the_time_is_over(free_port: int) -> No
             await answers(silent, deadline=Deadline.after(0.3))
     with pytest.raises(NoAnswer):
         await answers(silent, deadline=Deadline.after(-1))
+
+
+async def test_an_error_without_words_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionAbortedError
+
+    monkeypatch.setattr(aiohttp.ClientSession, "get", fail)
+    with pytest.raises(NoAnswer, match="last error was: ConnectionAbortedError"):
+        await answers(url(1), deadline=Deadline.after(0.1))
 
 
 async def test_a_lost_packet_is_not_waited_for(

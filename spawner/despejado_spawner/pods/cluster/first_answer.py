@@ -96,7 +96,7 @@ async def answers(
                     connect = min(LONGEST_CONNECT, connect * 2)
                     continue
                 except (aiohttp.ClientError, OSError) as error:
-                    last = f"The last error was: {error or type(error).__name__}."
+                    last = f"The last error was: {str(error) or type(error).__name__}."
                 await asyncio.sleep(pause)
                 pause = min(LONGEST_PAUSE, pause * 1.5)
     except TimeoutError:

@@ -56,7 +56,7 @@ def moment(event: Event) -> datetime | None:
     return parse_time(part(event, "metadata", "creationTimestamp"))
 
 
-def in_order(events: Iterable[Event]) -> list[Event]:
+def in_order(events: Iterable[object]) -> list[Event]:
     """By time, those without one first; of one second, as the API server received them."""
     return sorted((each for each in events if isinstance(each, Mapping)), key=_place)
 
