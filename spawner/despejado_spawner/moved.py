@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,9 +14,10 @@ def moved(old: str, new: str, names: Sequence[str]) -> Callable[[str], object]:
     def find(name: str) -> object:
         if name not in names:
             raise AttributeError(f"module {old!r} has no attribute {name!r}")
-        warnings.warn(
-            f"{old}.{name} has moved: import it from {new}.", DeprecationWarning, stacklevel=2
-        )
+        said = f"{old}.{name} has moved: import it from {new}."
+        warnings.warn(said, DeprecationWarning, stacklevel=2)
+        # A hub finds its spawner by name: Python shows nobody the warning then.
+        logging.getLogger(__name__).warning(said)
         return getattr(import_module(new), name)
 
     return find

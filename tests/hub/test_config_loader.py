@@ -382,3 +382,22 @@ PODS_AND_SIZES = """labs:
     images: {repository: registry.example.org/despejado/lab}
     data: {claim: data}
 """
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("identity: {source: [a]}", "identity.source"),
+        ("hub: {login: {kind: [demo]}}", "hub.login.kind"),
+        ("labs: {options: {m: null}}", "labs.options.m"),
+        ("labs: {options: {m: {type: flag, title: M, groups: [nobody]}}}", "labs.options.m.groups"),
+    ],
+)
+def test_a_value_of_another_kind_is_a_problem_with_its_key(
+    text: str, where: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "platform.yaml"
+    file.write_text(f"extends: despejado:demo\n{text}\n")
+    with pytest.raises(PlatformError, match=where.replace(".", r"\.")) as refused:
+        load_platform(file)
+    assert "Input should be" not in str(refused.value)

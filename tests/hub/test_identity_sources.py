@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from despejado_hub.cli import main
-from despejado_hub.config import Platform, PlatformError, load_platform
+from despejado_hub.config import Platform, PlatformError, identity, load_platform
 from despejado_hub.config.identity import source_names
 from despejado_hub.config.schema import json_schema
 from despejado_hub.identity import IdentitySource, source_of
@@ -192,3 +193,26 @@ def test_a_source_that_keeps_nobody_says_so(tmp_path: Path) -> None:
     assert [each.state for each in source.check()] == ["ok"]
     with pytest.raises(IdentityError, match="keeps no users of its own"):
         source.retire("rachel")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise RuntimeError('no library here')", "no library here"),
+        ("def Source(): ...", "is no IdentitySource"),
+        ("", "Source"),
+    ],
+)
+def test_a_source_that_cannot_be_had_is_named_and_harms_no_other(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_source.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_source", raising=False)
+    point = EntryPoint("broken", "broken_source:Source", identity.GROUP)
+    monkeypatch.setattr(identity, "entry_points", lambda group: [point])
+    assert "embedded" in json.dumps(json_schema())
+    file = tmp_path / "platform.yaml"
+    file.write_text("extends: despejado:demo\nidentity: {source: broken}\n")
+    with pytest.raises(PlatformError, match=said):
+        load_platform(file)

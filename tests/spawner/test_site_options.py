@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options import Menu, options_to_json, parse_options
 from despejado_spawner.options.form import render_form
+from despejado_spawner.options.hub import TypedOptions
 from despejado_spawner.options.inputs import Number
+from despejado_spawner.options.parse import without_lost_options
 from despejado_spawner.site.options import SiteOptions, effect_of, inputs_for
 from hypothesis import given
 from pydantic import TypeAdapter, ValidationError
+from tornado.web import HTTPError
 
 from tests.spawner.test_form import Elements
 from tests.spawner.test_options import ANY_JSON, MENU
@@ -159,7 +163,7 @@ def test_the_form_offers_them_with_words_bounds_and_help() -> None:
     found = Elements(html)
     [gpu] = found.all("input", name="gpu")
     assert (gpu["type"], gpu["min"], gpu["max"], gpu["value"]) == ("number", "0", "4", "3")
-    assert gpu["aria-describedby"] == "own-gpu-help"
+    assert gpu["aria-describedby"] == "own-gpu.help"
     [label] = found.all("label", **{"for": "own-gpu"})
     assert label
     [dp1, dp2] = found.all("input", name="release")
@@ -175,5 +179,109 @@ def test_a_refused_option_has_its_error_beside_it() -> None:
     found = Elements(render_form(menu_for("gpu-users"), {}, error))
     [gpu] = found.all("input", name="gpu")
     assert gpu["aria-invalid"] == "true"
-    assert gpu["aria-describedby"] == "own-gpu-help own-gpu-error"
-    assert found.all("p", id="own-gpu-error", role="alert")
+    assert gpu["aria-describedby"] == "own-gpu.help own-gpu.error"
+    assert found.all("p", id="own-gpu.error", role="alert")
+
+
+@pytest.mark.parametrize("wrong", ["sNaN", "NaN", "1e29", "-1", "1_0x"])
+def test_what_is_a_number_to_decimals_only_is_refused_in_words(wrong: str) -> None:
+    with pytest.raises(OptionsError, match=r"^gpu: "):
+        chosen({"gpu": wrong}, "gpu-users")
+
+
+def test_what_a_computer_has_counted_out_is_on_its_step() -> None:
+    fine = Number("x", "X", "", 0, 1, 0, step=0.1)
+    assert fine.parse(0.1 * 3) == 0.3
+    odd = Number("x", "X", "", 0.5, 10, 0.5)
+    with pytest.raises(OptionsError, match=r"0\.5 to 10 in steps of 1"):
+        odd.parse(1)
+
+
+def test_a_saved_choice_loses_what_the_site_has_taken_away_and_nothing_else() -> None:
+    saved = {"image": "plain", "size": "large", "release": "dp2", "gone": True, "batch": True}
+    assert without_lost_options(saved, menu_for()) == {
+        "image": "plain",
+        "size": "large",
+        "batch": True,
+    }
+
+
+async def test_groups_are_asked_for_only_where_an_option_is_not_everybodys() -> None:
+    def nobody_asks(_: object) -> list[str]:
+        raise AssertionError("nothing is limited to groups")
+
+    open_to_all = ADAPTER.validate_python({"batch": {"type": "flag", "title": "Batch"}})
+    for options, hook in ((open_to_all, nobody_asks), (OPTIONS, lambda _: ["gpu-users"])):
+        holder = SimpleNamespace(
+            user_options={}, orm_spawner=None, user=None, lab_options=options, groups_hook=hook
+        )
+        menu = await TypedOptions(holder, lambda: MENU).menu()
+        assert "batch" in [each.name for each in menu.own]
+
+
+def test_a_wrong_option_is_refused_before_anything_is_waited_for() -> None:
+    """JupyterHub answers a REST request at the first pause of a start."""
+
+    async def groups(_: object) -> list[str]:
+        return ["gpu-users"]
+
+    holder = SimpleNamespace(
+        user_options={}, orm_spawner=None, user=None, lab_options=OPTIONS, groups_hook=groups
+    )
+    checking = TypedOptions(holder, lambda: MENU).check({"gpu": 9})
+    with pytest.raises(HTTPError) as refused:
+        checking.send(None)  # to its first pause, without an event loop
+    assert refused.value.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"type": "flag", "title": "X", "effect": {"environment": {"A": "a\0b"}}},
+        {"type": "number", "title": "X", "minimum": 0, "maximum": 1e300},
+        {
+            "type": "number",
+            "title": "X",
+            "minimum": 0,
+            "maximum": 2,
+            "step": 0.5,
+            "effect": {"resources": {"nvidia.com/gpu": "{value}"}},
+        },
+        {
+            "type": "choice",
+            "title": "X",
+            "choices": {"a+b": {"effect": {"node_selector": {"pool": "{value}"}}}},
+        },
+        {
+            "type": "choice",
+            "title": "X",
+            "choices": {"two": {"effect": {"resources": {"nvidia.com/gpu": "{value}"}}}},
+        },
+    ],
+)
+def test_what_no_lab_could_start_with_is_refused(option: object) -> None:
+    with pytest.raises(ValidationError):
+        ADAPTER.validate_python({"x": option})
+
+
+def test_ids_of_the_form_are_unique_whatever_options_are_called() -> None:
+    options = ADAPTER.validate_python(
+        {
+            "pages": {"type": "choice", "title": "P", "choices": {"a": {}, "b": {}}},
+            "pages-1": {"type": "flag", "title": "F"},
+            "mem": {
+                "type": "number",
+                "title": "M",
+                "minimum": 0,
+                "maximum": 2,
+                "unit": "GiB",
+                "help": "Much.",
+            },
+            "mem-help": {"type": "flag", "title": "H"},
+        }
+    )
+    menu = Menu(MENU.images, MENU.sizes, MENU.default_size, own=inputs_for(options, ()))
+    html = render_form(menu)
+    ids = [attributes["id"] for _, attributes in Elements(html).found if "id" in attributes]
+    assert len(ids) == len(set(ids)) > 10
+    assert "0 to 2 GiB." in html

@@ -41,18 +41,25 @@ def source_names() -> tuple[str, ...]:
 def source_class(name: str) -> Any:
     """The class of a source, an ``IdentitySource``.
 
-    Raises KeyError for no such name, ImportError or AttributeError where it cannot be imported.
+    Raises KeyError for no such name, ImportError with a sentence where it cannot be had.
     """
     if name in SOURCES:
         return EntryPoint(name, SOURCES[name], GROUP).load()  # without a look at all that is there
-    return _entry_points()[name].load()
+    point = _entry_points()[name]
+    try:
+        found = point.load()
+    except Exception as error:
+        raise ImportError(f"{point.value}: {str(error) or type(error).__name__}") from error
+    if not isinstance(found, type) or not hasattr(found, "settings_model"):
+        raise ImportError(f"{point.value} is no IdentitySource")
+    return found
 
 
 def _installed() -> dict[str, Any]:
     """Every source that can be imported."""
     found = {}
     for name in source_names():
-        with suppress(ImportError, AttributeError):
+        with suppress(ImportError):
             found[name] = source_class(name)
     return found
 
@@ -71,7 +78,7 @@ def _source(value: object) -> object:
         raise refuse(what, ", ".join(names), names)
     try:
         source_class(str(value))
-    except (ImportError, AttributeError) as error:
+    except ImportError as error:
         raise refuse(f"cannot be imported: {error}", ", ".join(SOURCES)) from error
     return value
 

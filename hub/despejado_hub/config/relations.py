@@ -45,6 +45,7 @@ def relation_problems(data: Mapping[str, Any]) -> list[Relation]:
         _requests,
         _option_sizes,
         _options_of_pods,
+        _option_groups,
         _datasets,
         _built_in_tap,
         _demo_login,
@@ -119,14 +120,20 @@ def _effects(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping
     options = _get(data, "labs", "options")
     for name, option in options.items() if isinstance(options, Mapping) else ():
         here = ("labs", "options", str(name))
-        choices = _get(option, "choices")
-        places: list[tuple[tuple[str, ...], Any]] = [(here, option)]
-        if isinstance(choices, Mapping):
-            places += [((*here, "choices", str(key)), each) for key, each in choices.items()]
-        for place, each in places:
+        for place, each in _with_choices(here, option):
             effect = _get(each, "effect")
             if isinstance(effect, Mapping):
                 yield (*place, "effect"), effect
+
+
+def _with_choices(
+    here: tuple[str, ...], option: object
+) -> Iterator[tuple[tuple[str, ...], object]]:
+    """An option and its choices, with their places."""
+    yield here, option
+    choices = _get(option, "choices")
+    for key, each in choices.items() if isinstance(choices, Mapping) else ():
+        yield (*here, "choices", str(key)), each
 
 
 def _option_sizes(data: Mapping[str, Any]) -> Iterator[Relation]:
@@ -149,6 +156,26 @@ def _options_of_pods(data: Mapping[str, Any]) -> Iterator[Relation]:
                     "is for labs that are pods, and labs.spawner is not kubernetes",
                     "size and environment",
                 )
+
+
+def _option_groups(data: Mapping[str, Any]) -> Iterator[Relation]:
+    """Groups that the embedded source does not have; another source may know any."""
+    if _get(data, "identity", "source") not in (None, "embedded"):
+        return
+    groups = _get(data, "identity", "groups")
+    known = list(groups) if isinstance(groups, Mapping) else []
+    options = _get(data, "labs", "options")
+    for name, option in options.items() if isinstance(options, Mapping) else ():
+        here = ("labs", "options", str(name))
+        for place, each in _with_choices(here, option):
+            named = _get(each, "groups")
+            for group in named if isinstance(named, Sequence) else ():
+                if isinstance(group, str) and group not in known:
+                    yield Relation(
+                        (*place, "groups"),
+                        f"nobody is in {group!r}, which is none of identity.groups",
+                        ", ".join(map(str, known)) or "nothing: there are no groups",
+                    )
 
 
 def _datasets(data: Mapping[str, Any]) -> Iterator[Relation]:
@@ -181,7 +208,7 @@ def _built_in_tap(data: Mapping[str, Any]) -> Iterator[Relation]:
 
 def _demo_login(data: Mapping[str, Any]) -> Iterator[Relation]:
     kind, host = _get(data, "hub", "login", "kind"), _get(data, "public", "host")
-    if kind in {None, "demo"} and isinstance(host, str) and not is_loopback(host):
+    if kind in (None, "demo") and isinstance(host, str) and not is_loopback(host):
         yield Relation(
             ("public", "host"),
             "with the demo login anybody with the password is anybody, so only this machine "
@@ -210,7 +237,7 @@ def _prefix(data: Mapping[str, Any]) -> Iterator[Relation]:
 
 
 def _group_ids(data: Mapping[str, Any]) -> Iterator[Relation]:
-    if _get(data, "identity", "source") not in {None, "embedded"}:
+    if _get(data, "identity", "source") not in (None, "embedded"):
         return
     groups = _get(data, "identity", "groups")
     seen: dict[int, str] = {}

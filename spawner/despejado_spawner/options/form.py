@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options.fields import ATTRIBUTES, fields_of
-from despejado_spawner.options.inputs import Input, plain
+from despejado_spawner.options.inputs import Input, Number, plain
 from despejado_spawner.options.menu import Menu
 from despejado_spawner.options.parse import parse_options
 
@@ -59,6 +59,7 @@ def render_form(
         menu_url=menu_url,
         note=image_note,
         plain=plain,
+        bounds=_bounds,
     )
 
 
@@ -121,3 +122,8 @@ def _preselect(menu: Menu, saved: Mapping[str, Any]) -> SpawnOptions:
 def _own_fields(menu: Menu) -> list[Input]:
     """What stands below image and size, beside debug and reset."""
     return [field for field in fields_of(menu) if field.name not in ATTRIBUTES]
+
+
+def _bounds(number: Number) -> str:
+    """What a number may be, as a sentence begins; the unit is spelled as it is."""
+    return number.bounds[:1].upper() + number.bounds[1:]

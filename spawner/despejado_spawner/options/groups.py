@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Protocol
-
-from jupyterhub.utils import maybe_future
 
 
 class GroupedUser(Protocol):
@@ -15,7 +14,12 @@ class GroupedUser(Protocol):
 
 
 async def groups_of(spawner: GroupedUser) -> frozenset[str]:
-    """The names of the user's groups: what the site's hook says, else JupyterHub's own."""
+    """The names of the user's groups: what the site's hook says, else JupyterHub's own.
+
+    A hook that need not wait is not waited for: JupyterHub answers a request of REST at the first
+    pause, and a wrong option shall be that answer.
+    """
     if spawner.groups_hook is None:
         return frozenset(group.name for group in spawner.user.groups)
-    return frozenset(await maybe_future(spawner.groups_hook(spawner)))
+    said = spawner.groups_hook(spawner)
+    return frozenset(await said if inspect.isawaitable(said) else said)

@@ -20,8 +20,14 @@ from despejado_spawner.options.fields import options_to_json
 from despejado_spawner.options.form import render_form
 from despejado_spawner.options.groups import groups_of
 from despejado_spawner.options.menu import Menu
-from despejado_spawner.options.parse import parse_form, parse_link, parse_options, remembered
-from despejado_spawner.site.options import SiteOption, inputs_for
+from despejado_spawner.options.parse import (
+    parse_form,
+    parse_link,
+    parse_options,
+    remembered,
+    without_lost_options,
+)
+from despejado_spawner.site.options import SiteOption, inputs_for, limited
 
 Answer = dict[str, Any] | Awaitable[dict[str, Any]]
 """Options, now or when they are known; JupyterHub takes both."""
@@ -90,11 +96,14 @@ class TypedOptions:
         self._offered = menu
         self._previous: Mapping[str, Any] = {}
         self._form_error: OptionsError | None = None
+        record = spawner.orm_spawner
+        self._saved: dict[str, Any] = dict(record.user_options or {}) if record else {}
 
     async def menu(self) -> Menu:
         """What this user can choose from now."""
-        groups = await groups_of(self._spawner)
-        return replace(self._offered(), own=inputs_for(self._spawner.lab_options, groups))
+        options = self._spawner.lab_options
+        groups = await groups_of(self._spawner) if limited(options) else ()
+        return replace(self._offered(), own=inputs_for(options, groups))
 
     async def chosen(self) -> SpawnOptions:
         """The options of the current start.
@@ -128,8 +137,11 @@ class TypedOptions:
 
         Where a JupyterHub does not ask for this, the same check happens in ``start``.
         """
+        menu = await self.menu()
+        if user_options == self._saved:
+            user_options = without_lost_options(self._saved, menu)
         try:
-            options = parse_options(user_options, await self.menu())
+            options = parse_options(user_options, menu)
         except OptionsError as error:
             previous = dict(self._previous)
             previous.pop("reset", None)
@@ -155,5 +167,6 @@ class TypedOptions:
             raise spawn_failure(error) from None
 
     def _remember(self, options: dict[str, Any]) -> None:
+        self._saved = options
         if self._spawner.orm_spawner is not None:
             self._spawner.orm_spawner.user_options = options

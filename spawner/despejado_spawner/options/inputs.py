@@ -129,7 +129,8 @@ class Number:
     def bounds(self) -> str:
         """What is allowed, in words."""
         unit = f" {self.unit}" if self.unit else ""
-        steps = f" in steps of {plain(self.step)}" if self.step != 1 else ""
+        whole = self.step == 1 and self.minimum == int(self.minimum)
+        steps = "" if whole else f" in steps of {plain(self.step)}"
         return f"{plain(self.minimum)} to {plain(self.maximum)}{unit}{steps}"
 
     def _on_a_step(self, number: float) -> bool:
@@ -149,11 +150,12 @@ def plain(number: float) -> str:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    # What a computer has counted out as 0.30000000000000004 is three tenths.
+    text = f"{value:.12g}" if isinstance(value, float) else str(value).strip()
     try:
-        exact = Decimal(value.strip() if isinstance(value, str) else str(value))
+        exact = Decimal(text)
     except InvalidOperation:
         return None
-    number = float(exact)
-    if not math.isfinite(number):
+    if not exact.is_finite() or not math.isfinite(float(exact)):
         return None
-    return int(exact) if exact == int(exact) else number
+    return int(exact) if exact == exact.to_integral_value() else float(exact)

@@ -9,7 +9,7 @@ from typing import Any
 from despejado_spawner.errors import OptionsError
 from despejado_spawner.models import SpawnOptions
 from despejado_spawner.options.fields import ATTRIBUTES, fields_of, options_to_json
-from despejado_spawner.options.inputs import shown
+from despejado_spawner.options.inputs import Input, shown
 from despejado_spawner.options.menu import Menu
 
 _LINK_PREFIX = "opt-"
@@ -71,6 +71,28 @@ def remembered(options: SpawnOptions) -> dict[str, Any]:
     A reset is asked for once: remembered, every later start would reset the user's files again.
     """
     return options_to_json(replace(options, reset=False))
+
+
+def without_lost_options(saved: Mapping[str, Any], menu: Menu) -> dict[str, Any]:
+    """The last choice without what of the site's own options is not offered any more.
+
+    Whoever starts again as last time never named an option that the site has taken away. An image
+    or a size that is gone stays, and is refused: another one would be another lab.
+    """
+    own = {field.name: field for field in fields_of(menu) if field.name not in ATTRIBUTES}
+    return {
+        name: value
+        for name, value in saved.items()
+        if name in ATTRIBUTES or (name in own and _is_offered(own[name], value))
+    }
+
+
+def _is_offered(field: Input, value: object) -> bool:
+    try:
+        field.parse(value)
+    except OptionsError:
+        return False
+    return True
 
 
 def _single(name: str, value: object) -> object:

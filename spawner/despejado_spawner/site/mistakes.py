@@ -96,6 +96,7 @@ _MESSAGES = {
     "is_instance_of": ("is not a path", "a path; in quotes if it looks like a number"),
     "bool_type": ("is neither true nor false", "true or false, without quotes"),
     "model_type": ("is not a section", "a section: indented lines of key: value"),
+    "model_attributes_type": ("is not a section", "a section: indented lines of key: value"),
     "dict_type": ("is not a section", "a section: indented lines of name: value"),
     "tuple_type": ("is not a list", "a list: lines that begin with -, or [a, b]"),
     "list_type": ("is not a list", "a list: lines that begin with -, or [a, b]"),

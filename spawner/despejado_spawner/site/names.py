@@ -97,19 +97,20 @@ def _sub_path(value: str) -> str:
 
 SubPath = Annotated[str, AfterValidator(_sub_path)]
 
-_LABEL = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+LABEL = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+LABEL_ALLOWED = "up to 63 letters, digits, -, _ and ."
 LabelValue = Annotated[
     str,
     matching(
-        f"({_LABEL})?",
+        f"({LABEL})?",
         "is not the value of a label",
-        "up to 63 letters, digits, -, _ and ., or empty",
+        f"{LABEL_ALLOWED}, or empty",
     ),
 ]
 LabelKey = Annotated[
     str,
     matching(
-        rf"({_SUBDOMAIN.replace('$', '/')}/)?{_LABEL}",
+        rf"({_SUBDOMAIN.replace('$', '/')}/)?{LABEL}",
         "is not the name of a label",
         "up to 63 letters, digits, -, _ and ., with a domain and / before them if need be",
     ),

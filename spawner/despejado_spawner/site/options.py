@@ -6,15 +6,16 @@ show the same list (:mod:`despejado_spawner.options`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from despejado_spawner.models import NOTHING, OptionValue
 from despejado_spawner.options.fields import OF_EVERY_LAB
 from despejado_spawner.options.inputs import Choice, Flag, Input, Number, plain
-from despejado_spawner.site.names import LabelKey
+from despejado_spawner.site.names import LABEL, LABEL_ALLOWED, LabelKey
 from despejado_spawner.site.storage import Mount
 from despejado_spawner.site.tolerations import Toleration
 from despejado_spawner.site.values import Model, matching, refuse
@@ -50,6 +51,9 @@ VariableName = Annotated[
         "letters, digits and _, not beginning with JUPYTERHUB_",
     ),
 ]
+VariableValue = Annotated[
+    str, matching(r"[^\0]*", "cannot be the value of a variable", "text without a zero character")
+]
 ResourceName = Annotated[
     str,
     matching(
@@ -65,9 +69,9 @@ Amount = Annotated[
 NodeLabel = Annotated[
     str,
     matching(
-        r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?|\{value\}",
+        rf"({LABEL})?|\{{value\}}",
         "is not the value of a label",
-        "up to 63 letters, digits, -, _ and ., or {value}",
+        f"{LABEL_ALLOWED}, or {{value}}",
     ),
 ]
 
@@ -78,7 +82,7 @@ class Effect(Model):
     size: str | None = Field(
         default=None, title="Size", description="The lab's size, in place of the chosen one."
     )
-    environment: dict[VariableName, str] = Field(
+    environment: dict[VariableName, VariableValue] = Field(
         default_factory=dict, title="Environment", description="Variables of the lab."
     )
     node_selector: dict[LabelKey, NodeLabel] = Field(
@@ -102,6 +106,13 @@ class Effect(Model):
     def of_pods(self) -> tuple[str, ...]:
         """The keys that only a lab in a cluster can have."""
         return tuple(key for key in OF_PODS if getattr(self, key))
+
+    def check_value(self, said: str) -> None:
+        """Raise a validation error if what may be chosen cannot stand where ``{value}`` does."""
+        if VALUE in self.resources.values() and not re.fullmatch("[0-9]+", said):
+            raise refuse(f"has {said!r} as an amount of a resource", "whole numbers from 0")
+        if VALUE in self.node_selector.values() and not re.fullmatch(LABEL, said):
+            raise refuse(f"has {said!r} as the value of a label", LABEL_ALLOWED)
 
     def with_value(self, value: OptionValue) -> Effect:
         """The effect of choosing ``value``."""
@@ -150,6 +161,8 @@ class OptionChoice(Model):
 
 
 class _Option(Model):
+    """What all kinds of options have."""
+
     title: str = Field(min_length=1, title="Title", description="Words for people.")
     help: str = Field(default="", title="Help", description="A sentence below the title.")
     groups: tuple[str, ...] = Field(
@@ -158,6 +171,11 @@ class _Option(Model):
         title="Groups",
         description="Groups whose members may use the option; empty for everybody.",
     )
+
+    @property
+    def choice_groups(self) -> frozenset[str]:
+        """The groups of its choices, if it has any."""
+        return frozenset()
 
 
 class ChoiceOption(_Option):
@@ -177,6 +195,8 @@ class ChoiceOption(_Option):
     def _default_is_a_choice(self) -> ChoiceOption:
         if self.default is not None and self.default not in self.choices:
             raise refuse("has a default that is no choice of it", ", ".join(self.choices))
+        for name, one in self.choices.items():
+            one.effect.check_value(name)
         return self
 
     def input(self, name: str, groups: Collection[str]) -> Input | None:
@@ -193,6 +213,11 @@ class ChoiceOption(_Option):
             titles={key: one.title for key, one in open_to.items() if one.title},
             helps={key: one.help for key, one in open_to.items() if one.help},
         )
+
+    @property
+    def choice_groups(self) -> frozenset[str]:
+        """The groups that its choices are for."""
+        return frozenset(name for one in self.choices.values() for name in one.groups)
 
     def effect_of(self, value: OptionValue) -> Effect:
         """What the choice does."""
@@ -224,21 +249,29 @@ class FlagOption(_Option):
         return {"effect": self.effect}
 
 
+_Bound = Annotated[float, Field(ge=-1e15, le=1e15)]
+"""Within what a double counts by ones."""
+
+
 class NumberOption(_Option):
     """A number between bounds."""
 
     type: Literal["number"] = Field(title="Type", description="number: with bounds.")
-    minimum: float = Field(title="Minimum", description="The lowest number.")
-    maximum: float = Field(title="Maximum", description="The highest number.")
+    minimum: _Bound = Field(title="Minimum", description="The lowest number.")
+    maximum: _Bound = Field(title="Maximum", description="The highest number.")
     default: float | None = Field(
         default=None, title="Default", description="The number at first; null is the minimum."
     )
-    step: PositiveFloat = Field(default=1, title="Step", description="From one to the next.")
+    step: Annotated[float, Field(ge=1e-9, le=1e15)] = Field(
+        default=1, title="Step", description="From one to the next."
+    )
     unit: str = Field(default="", title="Unit", description="Shown behind the number.")
     effect: Effect = Field(default=NO_EFFECT, title="Effect", description="What it does.")
 
     @model_validator(mode="after")
     def _bounds(self) -> NumberOption:
+        for bound in (self.minimum, self.minimum + self.step):
+            self.effect.check_value(plain(bound))
         if self.minimum > self.maximum:
             raise refuse("has a minimum above its maximum", f"up to {plain(self.maximum)}")
         if self.default is not None:
@@ -300,6 +333,11 @@ GROUPS_HELP = """
 ``groups_hook(spawner) -> names``, sync or async: the groups that the user is in, for `lab_options`
 that are not everybody's. Without one, JupyterHub's own groups count.
 """
+
+
+def limited(options: Mapping[str, SiteOption]) -> bool:
+    """Whether any of the options is not everybody's."""
+    return any(option.groups or option.choice_groups for option in options.values())
 
 
 def inputs_for(options: Mapping[str, SiteOption], groups: Collection[str]) -> tuple[Input, ...]:

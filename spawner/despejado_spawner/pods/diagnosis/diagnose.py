@@ -1,7 +1,7 @@
 """What a pod and its events mean: where a lab is, why it will not come, how it ended (pure).
 
 The words that are looked for are those of Kubernetes 1.36 with containerd 1.6, recorded in
-``tests/spawner/kubernetes/data/situations``, and of other versions, runtimes and autoscalers, from
+``tests/spawner/pods/data/situations``, and of other versions, runtimes and autoscalers, from
 their sources and from what their users report.
 """
 

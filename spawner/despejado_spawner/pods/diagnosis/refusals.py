@@ -1,6 +1,6 @@
 """What the API server's refusals mean (pure).
 
-The wordings are recorded in ``tests/spawner/kubernetes/data/refusals``.
+The wordings are recorded in ``tests/spawner/pods/data/refusals``.
 """
 
 from __future__ import annotations
