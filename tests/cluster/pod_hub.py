@@ -108,7 +108,8 @@ class PodHub:
                 with self.client() as client:
                     if client.get("/health").status_code == 200:
                         return
-            except (httpx.TransportError, FileNotFoundError):  # of certificates
+            except (httpx.TransportError, FileNotFoundError, ssl.SSLError):
+                # Certificates are missing, or half written.
                 time.sleep(0.05)
         raise AssertionError("the hub does not answer:\n" + self.log())
 
