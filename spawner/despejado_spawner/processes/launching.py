@@ -107,8 +107,8 @@ async def wait_ready(launched: Launched) -> None:
     if code == -signal.SIGKILL and killed_for_memory() > launched.killed_before:
         message = "The machine had no memory left, and the lab was ended before it was ready."
         raise LabFailed("out_of_memory", message, details=lines)
-    silent = "" if lines else " It wrote nothing."
-    message = f"The lab's server {how} before it was ready.{silent}"
+    own = f" It said: {lines[-1]}" if lines else " It wrote nothing."
+    message = f"The lab's server {how} before it was ready.{own}"
     raise LabFailed("crashed", message, details=lines)
 
 
