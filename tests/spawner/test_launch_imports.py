@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 import pytest
-from despejado_hub import fast_start
 from despejado_lab import launch_imports
 from despejado_lab.launch_imports import CHECKED_SERIES, series
 from despejado_spawner.pods.kubespawner.lean import quick_source
@@ -105,6 +104,4 @@ def test_images_that_know_nothing_of_this_project_leave_out_the_same() -> None:
     }
     assert theirs["CHECKED"] == CHECKED_SERIES
     assert theirs["SLOW"] == launch_imports._SLOW_AND_OPTIONAL
-    # jsonschema asks the hub, which has schemas of events, for one more.
-    assert {*theirs["SLOW"], "isoduration"} == set(fast_start.UNUSED)
     assert set(theirs["STAND_INS"]) == {each.__name__ for each in launch_imports._stand_ins()}
