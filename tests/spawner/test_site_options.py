@@ -238,6 +238,7 @@ def test_a_wrong_option_is_refused_before_anything_is_waited_for() -> None:
     "option",
     [
         {"type": "flag", "title": "X", "effect": {"environment": {"A": "a\0b"}}},
+        {"type": "flag", "title": "X", "effect": {"resources": {"nvidia.com/gpu": "{value}"}}},
         {"type": "number", "title": "X", "minimum": 0, "maximum": 1e300},
         {
             "type": "number",

@@ -235,6 +235,11 @@ class FlagOption(_Option):
     type: Literal["flag"] = Field(title="Type", description="flag: yes or no.")
     effect: Effect = Field(default=NO_EFFECT, title="Effect", description="What yes does.")
 
+    @model_validator(mode="after")
+    def _value(self) -> FlagOption:
+        self.effect.check_value(_text(True))
+        return self
+
     def input(self, name: str, groups: Collection[str]) -> Input | None:
         """The option for a member of ``groups``; None if it is not for them."""
         return Flag(name, self.title, self.help) if _may(self.groups, groups) else None
